@@ -1,0 +1,3 @@
+"""One version for all packages."""
+
+__version__ = "0.1.0"
