@@ -1,0 +1,52 @@
+"""Compiled kernels: `njit` with an on-disk cache that also works from a read-only installation.
+
+The cache lies under ``HWLOOP_CACHE`` (else the platform's user cache directory), never beside the source files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from platformdirs import user_cache_dir
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def cache_dir() -> Path:
+    """Directory of everything hwloop keeps between runs: ``HWLOOP_CACHE``, else the platform's."""
+    return Path(os.environ.get("HWLOOP_CACHE") or user_cache_dir("hwloop"))
+
+
+def _kernel_cache() -> str:
+    """One directory for each state of the sources: numba alone would miss a change in a helper of another module."""
+    state = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        state.update(f"{file} {file.stat().st_mtime_ns}".encode())
+    return str(cache_dir() / "numba" / state.hexdigest()[:16])
+
+
+if not os.environ.get("NUMBA_CACHE_DIR"):
+    numba.config.CACHE_DIR = _kernel_cache()
+
+
+def njit(function: _Function) -> _Function:
+    """Compile in nopython mode, cached on disk."""
+    compiled: _Function = numba.njit(cache=True, boundscheck=False)(function)
+    return compiled
+
+
+def inline(function: _Function) -> _Function:
+    """Compile a helper that is always inlined into the kernels that call it."""
+    compiled: _Function = numba.njit(cache=True, inline="always")(function)
+    return compiled
+
+
+def forceinline(function: _Function) -> _Function:
+    """Compile a helper with many record arguments: LLVM folds it into its callers, which saves passing the records."""
+    compiled: _Function = numba.njit(cache=True, _nrt=False, forceinline=True, error_model="numpy")(function)
+    return compiled

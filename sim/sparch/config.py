@@ -1,0 +1,225 @@
+"""The configuration of a SpArch machine: frozen, typed, validated; files are only its serialisation.
+
+Published values are the defaults (SpArch, HPCA 2020, section II and table of the architectural set-up).
+Fields whose value the paper does not give are marked *choice*; README lists what each of them changes.
+Keys are dotted in ``--set`` and on the command line (``merge_tree.ways``), tables in TOML.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sim.errors import ConfigError, nearest
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _int(default: int, low: int, high: int, what: str) -> Any:
+    return Field(default=default, ge=low, le=high, description=what)
+
+
+class Schedule(_Table):
+    """Order in which condensed columns and partial matrices are merged."""
+
+    policy: Literal["huffman", "random", "fifo", "sequential"] = "huffman"
+    leaf_weight: Literal["estimate", "exact"] = Field(
+        default="estimate", description="estimate: column size x mean row of B; exact: size of its product"
+    )
+    seed: int = _int(0, 0, 2**31 - 1, "seed of the random policy")
+
+
+class MergeTree(_Table):
+    """Binary tree of `ways` inputs; each layer has one merger, shared in time by its nodes."""
+
+    ways: int = _int(64, 2, 128, "inputs of the tree, a power of two")
+    width: int = _int(16, 1, 64, "elements that one merger passes in a cycle")
+    fifo_depth: int = _int(48, 2, 65536, "elements of each node FIFO (choice: 3 x width)")
+
+    @field_validator("ways")
+    @classmethod
+    def _power_of_two(cls, ways: int) -> int:
+        if ways & (ways - 1):
+            raise ValueError(f"must be a power of two; nearest: {1 << round(ways.bit_length() - 0.5)}")
+        return ways
+
+
+class Multipliers(_Table):
+    """`groups` groups, each multiplying one element of A by up to `lanes` elements of B in a cycle."""
+
+    groups: int = _int(2, 1, 64, "elements of A in work at once")
+    lanes: int = _int(8, 1, 64, "elements of B for each of them")
+
+
+class Lookahead(_Table):
+    """FIFO of elements of A between the column fetchers and the multipliers."""
+
+    elements: int = _int(8192, 4, 2**24, "capacity; also the window in which next uses are known")
+
+
+class Prefetch(_Table):
+    """The buffer of B rows, in lines, and its fetchers."""
+
+    policy: Literal["lookahead", "lru", "none"] = "lookahead"
+    lines: int = _int(1024, 16, 2**20, "lines in the buffer")
+    line_elements: int = _int(48, 1, 4096, "elements of B in one line")
+    fetchers: int = _int(16, 1, 1024, "line look-ups in a cycle")
+    keep_between_rounds: bool = Field(default=False, description="keep the buffer warm across merge rounds")
+
+
+class Partials(_Table):
+    """Partial matrices in DRAM, their fetcher and their writer."""
+
+    element_bytes: int = _int(16, 12, 32, "bytes of an element of a partial matrix (choice: row, column, value)")
+    fifo_depth: int = _int(1024, 8, 2**20, "elements in the fetcher's pool and in the writer's FIFO (choice)")
+
+
+class Dram(_Table):
+    """HBM: channels x bytes a cycle, fixed latency, bursts, a bounded request queue for each channel."""
+
+    channels: int = _int(16, 1, 1024, "independent channels")
+    bytes_per_cycle: int = _int(8, 1, 1024, "peak of one channel")
+    latency_cycles: int = _int(100, 0, 100_000, "from the end of a read burst to its data (choice)")
+    burst_bytes: int = _int(32, 4, 4096, "unit of transfer and of interleaving (choice)")
+    queue_bursts: int = _int(32, 1, 65536, "bursts waiting in one channel (choice)")
+    count_row_pointers: bool = Field(default=False, description="charge 8 B with the first part of each B row read")
+
+
+class Event(_Table):
+    """Settings of the event model only; they change its resolution, never the machine."""
+
+    block_elements: int = _int(8192, 16, 2**24, "products in one block, at most (a block holds whole output rows)")
+
+
+class SpArchConfig(_Table):
+    """A complete SpArch machine. Build it with `load_config` from files and ``key=value`` settings."""
+
+    version: Literal[1] = 1
+    clock_hz: Annotated[float, Field(gt=0, le=1e12)] = 1e9
+    condensing: bool = True
+    schedule: Schedule = Schedule()
+    merge_tree: MergeTree = MergeTree()
+    multipliers: Multipliers = Multipliers()
+    column_fetchers: int = _int(64, 1, 65536, "elements of A requested in a cycle, at most")
+    lookahead: Lookahead = Lookahead()
+    prefetch: Prefetch = Prefetch()
+    partials: Partials = Partials()
+    dram: Dram = Dram()
+    event: Event = Event()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SpArchConfig:
+        ways = self.merge_tree.ways
+        if self.lookahead.elements < ways:
+            raise ValueError(f"lookahead.elements = {self.lookahead.elements} must hold one row of A: >= ways = {ways}")
+        if self.partials.fifo_depth < 2 * ways:
+            raise ValueError(f"partials.fifo_depth = {self.partials.fifo_depth} must be >= 2 x ways = {2 * ways}")
+        return self
+
+    @property
+    def layers(self) -> int:
+        """Layers of the merge tree: log2(ways)."""
+        return self.merge_tree.ways.bit_length() - 1
+
+    @property
+    def burst_cycles(self) -> int:
+        """Cycles that one burst holds its channel."""
+        return -(-self.dram.burst_bytes // self.dram.bytes_per_cycle)
+
+    @property
+    def peak_bytes_per_cycle(self) -> float:
+        """Peak of all channels together, in bytes a cycle, for whole bursts."""
+        return self.dram.channels * self.dram.burst_bytes / self.burst_cycles
+
+    @property
+    def chunk_elements(self) -> int:
+        """Elements of a partial matrix that are fetched at once: two chunks for each input fill the pool."""
+        return max(1, self.partials.fifo_depth // (2 * self.merge_tree.ways))
+
+    @property
+    def shallow_fifos(self) -> bool:
+        """True where a node FIFO holds less than two merger widths: results deserve the cycle model."""
+        return self.merge_tree.fifo_depth < 2 * self.merge_tree.width
+
+
+def setting_names() -> list[str]:
+    """All dotted setting names, in the order of the configuration."""
+    names: list[str] = []
+    for key, field in SpArchConfig.model_fields.items():
+        if isinstance(field.default, _Table):
+            names += [f"{key}.{sub}" for sub in type(field.default).model_fields]
+        else:
+            names.append(key)
+    return names
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``"merge_tree.ways=32"`` -> name and typed value. Raises ConfigError for an unknown name or no ``=``."""
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals:
+        raise ConfigError(f"setting {text!r} has no '='; write KEY=VALUE")
+    _require_known(name)
+    try:
+        return name, tomllib.loads(f"v = {value.strip()}")["v"]
+    except tomllib.TOMLDecodeError:
+        return name, value.strip()
+
+
+def load_config(
+    file: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    base: SpArchConfig | None = None,
+) -> SpArchConfig:
+    """Configuration from a TOML file and dotted settings (which win), over `base` or the published defaults.
+
+    Raises ConfigError: unknown key (with the nearest one), wrong type, value out of range, unreadable file.
+    """
+    tree: dict[str, Any] = (base or SpArchConfig()).model_dump()
+    for name, value in {**_flatten(_read_toml(file) if file else {}), **(settings or {})}.items():
+        _require_known(name)
+        table, _, leaf = name.rpartition(".")
+        (tree[table] if table else tree)[leaf] = float(value) if name == "clock_hz" and _is_int(value) else value
+    return validate_config(tree)
+
+
+def validate_config(tree: Mapping[str, Any]) -> SpArchConfig:
+    """Check a nested mapping. Raises ConfigError with one line for the first fault."""
+    try:
+        return SpArchConfig.model_validate(tree)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where} = {fault['input']!r}: {message}" if where else message) from None
+
+
+def _require_known(name: str) -> None:
+    if name not in setting_names():
+        raise ConfigError(f"unknown setting {name!r}{nearest(name, setting_names())}")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _read_toml(file: str | Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {file} is not TOML: {error}") from None
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat.update(_flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return flat

@@ -1,0 +1,153 @@
+"""State of the cycle model: one record of arrays, shared by the units of `cycle_units`.
+
+FIFOs are numbered as a binary heap: 1 is the root's output, ``ways + s`` is the leaf FIFO of input ``s``, and the node
+that fills FIFO ``o`` merges FIFOs ``2 o`` and ``2 o + 1``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.sparch.condensed import Int32s, Int64s
+from sim.sparch.config import SpArchConfig
+from sim.sparch.product import Float64s
+from sim.sparch.round_work import Streams
+
+UInt8s = npt.NDArray[np.uint8]
+
+NEVER = 2**62
+"""A time or key beyond all others."""
+
+# scalars in State.s
+(LOOKUP_X, LOOKUP_Q, PINNED, CONSUMED, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
+ SERVED, B_BURSTS, A_BURSTS, P_BURSTS, PROGRESS, SCALARS) = range(18)  # fmt: skip
+
+# what a unit did in a cycle
+BUSY, STARVED, BLOCKED, MEMORY, IDLE = range(5)
+
+
+class Machine(NamedTuple):
+    """The configuration as plain integers, plus what changes from round to round."""
+
+    ways: int
+    layers: int
+    width: int
+    depth: int
+    groups: int
+    lanes: int
+    column_fetchers: int
+    lookahead: int
+    lines: int
+    line_elements: int
+    fetchers: int
+    pool: int
+    writer_depth: int
+    partial_bytes: int
+    channels: int
+    burst_bytes: int
+    burst_cycles: int
+    latency: int
+    queue_cycles: int
+    count_pointers: int
+    leaves: int
+    partials: int
+    cols: int
+    out_bytes: int
+    burst_a: int
+    burst_b: int
+    burst_pointers: int
+    burst_out: int
+
+
+class State(NamedTuple):
+    """Everything that changes from cycle to cycle."""
+
+    s: Int64s
+    free: Int64s
+    key: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+    head: Int32s
+    count: Int32s
+    bound: Int64s
+    awake: UInt8s
+    score: Int64s
+    urgency: Int64s
+    wait: Int64s
+    place: Int64s
+    offset: Int64s
+    a_ready: Int64s
+    line_ready: Int64s
+    chunk_ready: Int64s
+    chunk_next: Int64s
+    chunk_first: Int64s
+    out_key: Int64s
+    out_value: Float64s
+    layer_in: Int64s
+    ledger: npt.NDArray[np.int64]
+
+
+def units(layers: int) -> tuple[str, ...]:
+    """Names of the rows of the ledger."""
+    tree = tuple(f"merge_layer_{layer + 1}" for layer in range(layers))
+    return ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer", *tree)
+
+
+def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: int) -> State:
+    """Empty machine at the start of a round; `free` is the time at which each channel falls idle."""
+    fifos = 2 * machine.ways
+    return State(
+        s=np.zeros(SCALARS, np.int64),
+        free=free,
+        key=np.zeros((fifos, machine.depth), np.int64),
+        value=np.zeros((fifos, machine.depth)),
+        head=np.zeros(fifos, np.int32),
+        count=np.zeros(fifos, np.int32),
+        bound=np.full(fifos, NEVER, np.int64),
+        awake=np.ones(fifos, np.uint8),
+        score=np.zeros(fifos, np.int64),
+        urgency=np.zeros(machine.ways, np.int64),
+        wait=np.zeros(machine.ways, np.int64),
+        place=np.zeros(machine.ways, np.int64),
+        offset=np.zeros(machine.ways, np.int64),
+        a_ready=np.zeros(streams.row.size, np.int64),
+        line_ready=np.full(streams.source.size, NEVER, np.int64),
+        chunk_ready=np.full(streams.chunk_begin.size, NEVER, np.int64),
+        chunk_next=np.full(streams.chunk_begin.size, -1, np.int64),
+        chunk_first=np.full(machine.ways, -1, np.int64),
+        out_key=np.empty(elements_out, np.int64),
+        out_value=np.empty(elements_out),
+        layer_in=np.zeros(machine.layers, np.int64),
+        ledger=np.zeros((5 + machine.layers, 5), np.int64),
+    )
+
+
+def machine_of(config: SpArchConfig, **of_round: int) -> Machine:
+    """Plain integers of `config` and of the round."""
+    partials = of_round["partials"]
+    out_bytes = of_round["out_bytes"]
+    return Machine(
+        ways=config.merge_tree.ways,
+        layers=config.layers,
+        width=config.merge_tree.width,
+        depth=config.merge_tree.fifo_depth,
+        groups=config.multipliers.groups,
+        lanes=config.multipliers.lanes,
+        column_fetchers=config.column_fetchers,
+        lookahead=config.lookahead.elements,
+        lines=config.prefetch.lines,
+        line_elements=config.prefetch.line_elements,
+        fetchers=config.prefetch.fetchers,
+        pool=max(config.partials.fifo_depth, (partials + 1) * config.chunk_elements),
+        writer_depth=max(config.partials.fifo_depth, -(-config.dram.burst_bytes // out_bytes) + 1),
+        partial_bytes=config.partials.element_bytes,
+        channels=config.dram.channels,
+        burst_bytes=config.dram.burst_bytes,
+        burst_cycles=config.burst_cycles,
+        latency=config.dram.latency_cycles,
+        queue_cycles=config.dram.queue_bursts * config.burst_cycles,
+        count_pointers=int(config.dram.count_row_pointers),
+        **of_round,
+    )

@@ -1,0 +1,555 @@
+"""The units of the cycle model: what each of them does in one cycle. See `cycle_model` for the order within a cycle.
+
+A unit returns one of BUSY, STARVED (nothing to work on), BLOCKED (no room downstream), MEMORY (waits for DRAM or for
+room in its queue), IDLE (its work of the round is done).
+"""
+
+from __future__ import annotations
+
+from sim.jit import forceinline
+from sim.sparch.cycle_state import (
+    A_BURST,
+    A_BURST_READY,
+    A_BURSTS,
+    A_ISSUED,
+    B_BURSTS,
+    BLOCKED,
+    BUSY,
+    CHUNK,
+    CONSUMED,
+    IDLE,
+    LOOKUP_Q,
+    LOOKUP_X,
+    MEMORY,
+    NEVER,
+    P_BURSTS,
+    PINNED,
+    POOL,
+    PROGRESS,
+    PUSHED,
+    SERVED,
+    STARVED,
+    WRITE_END,
+    WRITTEN,
+    Machine,
+    State,
+)
+from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
+
+
+@forceinline
+def channels_have_room(m: Machine, st: State, first: int, stop: int, t: int) -> bool:
+    """Whether every channel that bursts ``first : stop`` fall into can queue one more."""
+    for burst in range(first, min(stop, first + m.channels)):
+        if st.free[burst % m.channels] - t >= m.queue_cycles:
+            return False
+    return True
+
+
+@forceinline
+def transfer(m: Machine, st: State, first: int, stop: int, t: int) -> int:
+    """Queue bursts in their channels; the time at which the last of them has passed its channel."""
+    end = t
+    for burst in range(first, stop):
+        channel = burst % m.channels
+        done = max(st.free[channel], t) + m.burst_cycles
+        st.free[channel] = done
+        end = max(end, done)
+    return end
+
+
+@forceinline
+def refresh(m: Machine, st: State, fifo: int) -> None:
+    """Recompute the least key that can still come out of `fifo`, and carry a change up the tree."""
+    while fifo >= 1:
+        if st.count[fifo] > 0:
+            bound = st.key[fifo, st.head[fifo]]
+        elif fifo < m.ways:
+            bound = min(st.bound[2 * fifo], st.bound[2 * fifo + 1])
+        else:
+            return  # empty leaf FIFOs are bounded by their streams: see set_leaf_bound
+        parent = fifo >> 1
+        st.awake[parent] = 1
+        if st.bound[fifo] == bound:
+            return
+        st.bound[fifo] = bound
+        st.awake[parent >> 1] = 1
+        if st.count[parent] > 0:
+            return
+        fifo = parent
+
+
+@forceinline
+def set_leaf_bound(m: Machine, st: State, fifo: int, bound: int) -> None:
+    """An empty leaf FIFO announces the least key that its stream can still bring."""
+    parent = fifo >> 1
+    st.awake[parent] = 1
+    st.awake[parent >> 1] = 1
+    if st.count[fifo] == 0 and st.bound[fifo] != bound:
+        st.bound[fifo] = bound
+        if st.count[parent] == 0:
+            refresh(m, st, parent)
+
+
+@forceinline
+def stream_bound(m: Machine, st: State, w: Streams, slot: int) -> int:
+    """Least key that input `slot` has not yet delivered to its leaf FIFO."""
+    if slot < m.leaves:
+        at = w.leaf_start[slot] + st.place[slot]
+        if at >= w.leaf_start[slot + 1]:
+            return NEVER
+        x = w.leaf_element[at]
+        bound = w.row[x] * m.cols
+        if st.offset[slot] > 0:
+            bound += w.b_indices[w.begin[x] + st.offset[slot] - 1] + 1
+        return bound
+    p = slot - m.leaves
+    if p >= m.partials:
+        return NEVER
+    at = w.stream_start[p] + st.offset[slot]
+    if at >= w.stream_start[p + 1]:
+        return NEVER
+    return w.key[at - 1] + 1 if st.offset[slot] > 0 else 0
+
+
+@forceinline
+def ready_elements(m: Machine, st: State, fifo: int) -> int:
+    """Elements that may be taken from `fifo`: the last one stays while an equal key can still be added to it."""
+    count = st.count[fifo]
+    if count == 0 or fifo >= m.ways:
+        return count
+    last = st.head[fifo] + count - 1
+    if last >= m.depth:
+        last -= m.depth
+    if min(st.bound[2 * fifo], st.bound[2 * fifo + 1]) > st.key[fifo, last]:
+        return count
+    return count - 1
+
+
+@forceinline
+def node_score(m: Machine, st: State, o: int) -> int:
+    """How much the node that fills FIFO `o` could merge now: 0 nothing, -1 no room."""
+    left = ready_elements(m, st, 2 * o)
+    right = ready_elements(m, st, 2 * o + 1)
+    x, y = st.bound[2 * o], st.bound[2 * o + 1]
+    if not ((left > 0 and x <= y) or (right > 0 and y <= x)):
+        return 0
+    room = m.writer_depth - (st.s[PUSHED] - st.s[SERVED]) if o == 1 else m.depth - st.count[o]
+    if room <= 0:
+        return -1
+    return min(left + right, m.width) * (m.depth + 1) + min(room, m.depth)
+
+
+@forceinline
+def push(m: Machine, st: State, o: int, key: int, value: float) -> bool:
+    """Adder slice and zero eliminator at the output of a node: add to an equal last element, else append."""
+    if o == 1:
+        n = st.s[PUSHED]
+        if n > 0 and st.out_key[n - 1] == key:
+            st.out_value[n - 1] += value
+            return True
+        if n - st.s[SERVED] >= m.writer_depth:
+            return False
+        st.out_key[n] = key
+        st.out_value[n] = value
+        st.s[PUSHED] = n + 1
+        return True
+    last = st.head[o] + st.count[o] - 1
+    if last >= m.depth:
+        last -= m.depth
+    if st.count[o] > 0 and st.key[o, last] == key:
+        st.value[o, last] += value
+        return True
+    if st.count[o] == m.depth:
+        return False
+    last += 1
+    if last >= m.depth:
+        last -= m.depth
+    st.key[o, last] = key
+    st.value[o, last] = value
+    st.count[o] += 1
+    return True
+
+
+@forceinline
+def merge(m: Machine, st: State, w: Streams, o: int, layer: int) -> None:
+    """One cycle of the layer's merger on the node that fills FIFO `o`: up to `width` elements pass."""
+    a, b = 2 * o, 2 * o + 1
+    left, right = ready_elements(m, st, a), ready_elements(m, st, b)
+    x, y = st.bound[a], st.bound[b]
+    passed = 0
+    while passed < m.width:
+        if left > 0 and x <= y:
+            if not push(m, st, o, x, st.value[a, st.head[a]]):
+                break
+            left -= 1
+            x = pop(m, st, a)
+        elif right > 0 and y <= x:
+            if not push(m, st, o, y, st.value[b, st.head[b]]):
+                break
+            right -= 1
+            y = pop(m, st, b)
+        else:
+            break
+        passed += 1
+    st.layer_in[layer] += passed
+    for fifo in (a, b):
+        if fifo >= m.ways:
+            if st.wait[fifo - m.ways] == NEVER:
+                st.wait[fifo - m.ways] = 0
+            if st.count[fifo] == 0:
+                set_leaf_bound(m, st, fifo, stream_bound(m, st, w, fifo - m.ways))
+            else:
+                refresh(m, st, fifo)
+        else:
+            st.awake[fifo] = 1
+            refresh(m, st, fifo)
+    if o > 1:
+        refresh(m, st, o)
+
+
+@forceinline
+def pop(m: Machine, st: State, fifo: int) -> int:
+    """Take the first element; the next key in the FIFO, or a bound on keys still to come."""
+    taken = st.key[fifo, st.head[fifo]]
+    st.head[fifo] += 1
+    if st.head[fifo] == m.depth:
+        st.head[fifo] = 0
+    st.count[fifo] -= 1
+    if st.count[fifo] > 0:
+        return st.key[fifo, st.head[fifo]]
+    if fifo < m.ways:
+        return min(st.bound[2 * fifo], st.bound[2 * fifo + 1])
+    return taken  # refined by the caller at the end of the cycle
+
+
+@forceinline
+def tick_layer(m: Machine, st: State, w: Streams, layer: int) -> int:
+    """The merger of one layer serves the node that can pass most."""
+    first = 1 << (m.layers - 1 - layer)
+    best = 0
+    chosen = 0
+    blocked = False
+    for o in range(first, 2 * first):
+        if st.awake[o]:
+            st.score[o] = node_score(m, st, o)
+            st.awake[o] = 0
+        if st.score[o] > best:
+            best = st.score[o]
+            chosen = o
+        elif st.score[o] < 0:
+            blocked = True
+    if chosen:
+        merge(m, st, w, chosen, layer)
+        st.awake[chosen] = 1
+        st.s[PROGRESS] += 1
+        return BUSY
+    if blocked:
+        return BLOCKED
+    if min(st.bound[1], st.bound[2]) == NEVER if layer == m.layers - 1 else _layer_done(st, first):
+        return IDLE
+    return STARVED
+
+
+@forceinline
+def _layer_done(st: State, first: int) -> bool:
+    for child in range(2 * first, 4 * first):
+        if st.bound[child] != NEVER:
+            return False
+    return True
+
+
+@forceinline
+def frontier_row(m: Machine, st: State, w: Streams) -> int:
+    """Least row that still has something to multiply."""
+    row = NEVER
+    for slot in range(m.leaves):
+        at = w.leaf_start[slot] + st.place[slot]
+        if at < w.leaf_start[slot + 1]:
+            row = min(row, w.row[w.leaf_element[at]])
+    return row
+
+
+@forceinline
+def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
+    """-1 where the next chunk of `slot` can be multiplied; else when to look again (a pop or a look-up wakes it)."""
+    at = w.leaf_start[slot] + st.place[slot]
+    if at >= w.leaf_start[slot + 1]:
+        return NEVER
+    x = w.leaf_element[at]
+    chunk = min(m.lanes, w.length[x] - st.offset[slot], m.depth)
+    if m.depth - st.count[m.ways + slot] < chunk:
+        return NEVER
+    last = w.request[x] + (st.offset[slot] + chunk - 1) // m.line_elements
+    if last >= st.s[LOOKUP_Q]:
+        return NEVER
+    first = w.request[x] + st.offset[slot] // m.line_elements
+    st.urgency[slot] = w.row[x] * (m.depth + 1)
+    ready = max(st.line_ready[first], st.line_ready[last])
+    return ready if ready > t else -1
+
+
+@forceinline
+def tick_multipliers(m: Machine, st: State, w: Streams, t: int) -> int:
+    """Each group multiplies one element of A by up to `lanes` of B, oldest row first, then emptiest leaf FIFO."""
+    worked = False
+    for _ in range(m.groups):
+        best = NEVER
+        chosen = -1
+        for slot in range(m.leaves):
+            if st.wait[slot] > t:
+                continue
+            if st.wait[slot] >= 0:
+                st.wait[slot] = chunk_wait(m, st, w, slot, t)
+                if st.wait[slot] >= 0:
+                    continue
+            urgency = st.urgency[slot] + st.count[m.ways + slot]
+            if urgency < best:
+                best = urgency
+                chosen = slot
+        if chosen < 0:
+            break
+        worked = True
+        multiply(m, st, w, chosen)
+    if worked:
+        st.s[PROGRESS] += 1
+        return BUSY
+    if st.s[CONSUMED] == w.row.size:
+        return IDLE
+    waiting = False
+    for slot in range(m.leaves):
+        if t < st.wait[slot] < NEVER:
+            return MEMORY
+        at = w.leaf_start[slot] + st.place[slot]
+        if at < w.leaf_start[slot + 1] and w.request[w.leaf_element[at]] < st.s[LOOKUP_Q]:
+            waiting = True
+    return BLOCKED if waiting else STARVED
+
+
+@forceinline
+def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
+    """Push the products of one chunk into the leaf FIFO of `slot`."""
+    fifo = m.ways + slot
+    x = w.leaf_element[w.leaf_start[slot] + st.place[slot]]
+    offset = st.offset[slot]
+    chunk = min(m.lanes, w.length[x] - offset, m.depth)
+    was_empty = st.count[fifo] == 0
+    at = st.head[fifo] + st.count[fifo]
+    for y in range(w.begin[x] + offset, w.begin[x] + offset + chunk):
+        if at >= m.depth:
+            at -= m.depth
+        st.key[fifo, at] = w.row[x] * m.cols + w.b_indices[y]
+        st.value[fifo, at] = w.scale[x] * w.b_data[y]
+        at += 1
+    st.count[fifo] += chunk
+    if offset + chunk == w.length[x]:
+        st.s[PINNED] -= (offset + chunk - 1) // m.line_elements + 1 - offset // m.line_elements
+        st.s[CONSUMED] += 1
+        st.place[slot] += 1
+        st.offset[slot] = 0
+    else:
+        st.s[PINNED] -= (offset + chunk) // m.line_elements - offset // m.line_elements
+        st.offset[slot] = offset + chunk
+    st.wait[slot] = 0
+    if was_empty:
+        refresh(m, st, fifo)
+    else:
+        st.awake[fifo >> 1] = 1
+
+
+@forceinline
+def tick_partial_fetcher(m: Machine, st: State, w: Streams, t: int) -> int:
+    """Deliver up to `width` elements to the emptiest leaf FIFO that waits for a partial matrix; request more chunks."""
+    if m.partials == 0:
+        return IDLE
+    best = NEVER
+    chosen = -1
+    outstanding = False
+    for slot in range(m.leaves, m.leaves + m.partials):
+        chunk = st.place[slot]
+        if chunk < 0:
+            continue
+        outstanding = True
+        count = st.count[m.ways + slot]
+        if st.chunk_ready[chunk] <= t and count < m.depth and count < best:
+            best = count
+            chosen = slot
+    if chosen >= 0:
+        _deliver(m, st, w, chosen)
+    issued = _request_chunks(m, st, w, t)
+    if issued == BUSY or chosen >= 0:
+        st.s[PROGRESS] += 1
+        return BUSY
+    return issued if outstanding else IDLE
+
+
+@forceinline
+def _deliver(m: Machine, st: State, w: Streams, slot: int) -> None:
+    fifo = m.ways + slot
+    p = slot - m.leaves
+    chunk = st.place[slot]
+    was_empty = st.count[fifo] == 0
+    for _ in range(m.width):
+        at = w.stream_start[p] + st.offset[slot]
+        if st.count[fifo] == m.depth or at == w.chunk_end[chunk]:
+            break
+        tail = st.head[fifo] + st.count[fifo]
+        if tail >= m.depth:
+            tail -= m.depth
+        st.key[fifo, tail] = w.key[at]
+        st.value[fifo, tail] = w.value[at]
+        st.count[fifo] += 1
+        st.offset[slot] += 1
+        st.s[POOL] -= 1
+    if w.stream_start[p] + st.offset[slot] == w.chunk_end[chunk]:
+        st.place[slot] = st.chunk_next[chunk]
+    if was_empty:
+        refresh(m, st, fifo)
+    else:
+        st.awake[fifo >> 1] = 1
+
+
+@forceinline
+def _request_chunks(m: Machine, st: State, w: Streams, t: int) -> int:
+    result = STARVED
+    for _ in range(m.channels):
+        c = st.s[CHUNK]
+        if c == w.chunk_begin.size:
+            return result
+        size = w.chunk_end[c] - w.chunk_begin[c]
+        if st.s[POOL] + size > m.pool:
+            return BUSY if result == BUSY else BLOCKED
+        p = w.chunk_stream[c]
+        within = w.chunk_begin[c] - w.stream_start[p]
+        first, stop = span(within * m.partial_bytes, size * m.partial_bytes, m.burst_bytes)
+        if within > 0 and (within * m.partial_bytes) % m.burst_bytes:
+            first += 1  # its first burst came with the chunk before
+        first += w.chunk_burst[p]
+        stop += w.chunk_burst[p]
+        if not channels_have_room(m, st, first, stop, t):
+            return BUSY if result == BUSY else MEMORY
+        st.chunk_ready[c] = transfer(m, st, first, stop, t) + m.latency
+        st.s[P_BURSTS] += stop - first
+        st.s[POOL] += size
+        st.s[CHUNK] = c + 1
+        result = BUSY
+    return result
+
+
+@forceinline
+def tick_prefetcher(m: Machine, st: State, w: Streams, t: int) -> int:
+    """Look up to `fetchers` lines up, in order; a miss requests its line from DRAM."""
+    looked_up = 0
+    reason = IDLE
+    while looked_up < m.fetchers:
+        x = st.s[LOOKUP_X]
+        if x == w.row.size:
+            break
+        if x >= st.s[A_ISSUED] or st.a_ready[x] > t:
+            reason = STARVED
+            break
+        if w.length[x] == 0:
+            st.s[LOOKUP_X] = x + 1
+            st.s[CONSUMED] += 1
+            looked_up += 1
+            continue
+        if st.s[PINNED] >= m.lines and w.row[x] != frontier_row(m, st, w):
+            reason = BLOCKED
+            break
+        if not _look_up(m, st, w, x, t):
+            reason = MEMORY
+            break
+        looked_up += 1
+    if looked_up:
+        st.s[PROGRESS] += 1
+        return BUSY
+    return reason
+
+
+@forceinline
+def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
+    q = st.s[LOOKUP_Q]
+    part = q - w.request[x]
+    source = w.source[q]
+    if source == q:
+        size = min(m.line_elements, w.length[x] - part * m.line_elements)
+        first, stop = span((w.begin[x] + part * m.line_elements) * ELEMENT_BYTES, size * ELEMENT_BYTES, m.burst_bytes)
+        first += m.burst_b
+        stop += m.burst_b
+        if not channels_have_room(m, st, first, stop, t):
+            return False
+        done = transfer(m, st, first, stop, t)
+        st.s[B_BURSTS] += stop - first
+        if m.count_pointers and part == 0:
+            pointer = m.burst_pointers + w.b_row[x] * POINTER_BYTES // m.burst_bytes
+            done = max(done, transfer(m, st, pointer, pointer + 1, t))
+            st.s[B_BURSTS] += 1
+        st.line_ready[q] = done + m.latency
+    elif source >= 0:
+        st.line_ready[q] = max(st.line_ready[source], t + 1)
+    else:
+        st.line_ready[q] = t + 1  # kept from an earlier round
+    st.s[PINNED] += 1
+    st.s[LOOKUP_Q] = q + 1
+    if q + 1 == w.request[x + 1]:
+        st.s[LOOKUP_X] = x + 1
+    if st.wait[w.slot[x]] == NEVER:
+        st.wait[w.slot[x]] = 0
+    return True
+
+
+@forceinline
+def tick_column_fetchers(m: Machine, st: State, w: Streams, t: int) -> int:
+    """Request up to `column_fetchers` elements of A, in order, while the look-ahead FIFO has room for them."""
+    issued = 0
+    reason = IDLE
+    while issued < m.column_fetchers:
+        x = st.s[A_ISSUED]
+        if x == w.row.size:
+            break
+        if x - st.s[CONSUMED] >= m.lookahead and w.row[x] != frontier_row(m, st, w):
+            reason = BLOCKED
+            break
+        first, stop = span(w.a_index[x] * ELEMENT_BYTES, ELEMENT_BYTES, m.burst_bytes)
+        if x > 0 and first == st.s[A_BURST]:
+            first += 1
+        if not channels_have_room(m, st, m.burst_a + first, m.burst_a + stop, t):
+            reason = MEMORY
+            break
+        if stop > first:
+            ready = transfer(m, st, m.burst_a + first, m.burst_a + stop, t) + m.latency
+            st.s[A_BURST_READY] = max(ready, st.s[A_BURST_READY])
+            st.s[A_BURSTS] += stop - first
+            st.s[A_BURST] = stop - 1
+        st.a_ready[x] = st.s[A_BURST_READY]
+        st.s[A_ISSUED] = x + 1
+        issued += 1
+    if issued:
+        st.s[PROGRESS] += 1
+        return BUSY
+    return reason
+
+
+@forceinline
+def tick_writer(m: Machine, st: State, t: int) -> int:
+    """Write whole bursts of finished elements; the last, shorter one when the root is done."""
+    done = min(st.bound[2], st.bound[3]) == NEVER
+    final = st.s[PUSHED] if done else max(st.s[PUSHED] - 1, 0)
+    size = final * m.out_bytes
+    bursts = (size + m.burst_bytes - 1) // m.burst_bytes if done else size // m.burst_bytes
+    issued = False
+    while st.s[WRITTEN] < bursts:
+        burst = m.burst_out + st.s[WRITTEN]
+        if not channels_have_room(m, st, burst, burst + 1, t):
+            break
+        st.s[WRITE_END] = max(st.s[WRITE_END], transfer(m, st, burst, burst + 1, t))
+        st.s[WRITTEN] += 1
+        issued = True
+    st.s[SERVED] = min(st.s[WRITTEN] * m.burst_bytes // m.out_bytes, final)
+    st.awake[1] = 1
+    if issued:
+        st.s[PROGRESS] += 1
+        return BUSY
+    if st.s[WRITTEN] < bursts:
+        return MEMORY
+    return IDLE if done else STARVED

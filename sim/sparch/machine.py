@@ -1,0 +1,242 @@
+"""The event model: each hardware unit is a SimPy process, and blocks of output rows travel between them.
+
+What a block holds (elements at every merge layer, lines missed, multiplier slots, bursts by channel) comes from `plan`.
+When anything happens comes from the engine: units overlap on a block, wait for one another's data, for room in bounded
+FIFOs, for lines and look-ahead slots to be released, and for HBM channels that they share.
+
+    column fetchers -> look-ahead FIFO -> prefetcher -> line buffer -> multipliers -> leaf FIFOs -> merge tree -> writer
+                                                        partial-matrix fetcher ----------^
+
+Inside a block a unit is taken to work evenly, at the rate of its widest part; the merge tree at that of its busiest
+layer. That is what the block size resolves, and where shallow node FIFOs (under two merger widths) break the picture:
+such results are flagged. Choices that both models share are listed in `cycle_model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+from sim.events import BLOCKED, BUSY, IDLE, MEMORY, STARVED, STATES, Ledger, Stage, Wait, Window
+from sim.hbm import Hbm
+from sim.sparch.config import SpArchConfig
+from sim.sparch.plan import Plan, RoundPlan
+from sim.sparch.round_work import ELEMENT_BYTES
+
+UNITS = ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer")
+
+
+@dataclass
+class EventRun:
+    """Outcome of the event model. ledgers: cycles by state for each unit. counters: samples for the time line."""
+
+    cycles: int = 0
+    bursts: int = 0
+    events: int = 0
+    round_ends: list[int] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    layer_busy: list[float] = field(default_factory=list)
+
+
+def run_events(
+    plan: Plan,
+    *,
+    keep_slices: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> EventRun:
+    """Simulate all merge rounds of `plan`, one after the other."""
+    env = simpy.Environment()
+    dram = plan.config.dram
+    hbm = Hbm(dram.channels, plan.config.burst_cycles, dram.queue_bursts, dram.latency_cycles)
+    run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
+    run.layer_busy = [0.0] * plan.config.layers
+    for index, planned in enumerate(plan.rounds):
+        machine = _RoundMachine(env, hbm, plan, planned, run.ledgers)
+        env.run(until=env.all_of(machine.processes))
+        end = float(np.ceil(machine.end))
+        if end > env.now:
+            env.run(until=end)
+        for ledger in run.ledgers.values():
+            ledger.mark(IDLE)
+        for layer, elements in enumerate(planned.counts.layer_in.sum(axis=0).tolist()):
+            run.layer_busy[layer] += elements / plan.config.merge_tree.width
+        run.round_ends.append(int(env.now))
+        progress(index + 1, len(plan.rounds))
+    run.cycles = int(env.now)
+    run.bursts = hbm.bursts
+    run.events = next(env._eid)  # SimPy numbers its events
+    return run
+
+
+class _RoundMachine:
+    """One merge round: the stages, the windows between them, and one process for each unit."""
+
+    def __init__(
+        self, env: simpy.Environment, hbm: Hbm, plan: Plan, planned: RoundPlan, ledgers: dict[str, Ledger]
+    ) -> None:
+        self.env, self.hbm, self.config, self.ledgers = env, hbm, plan.config, ledgers
+        self.end = env.now
+        counts, reads, config = planned.counts, planned.reads, plan.config
+        self.blocks = counts.out.size
+        self.a_loads, self.b_loads = reads.a_loads, reads.b_loads
+        self.p_loads = self._sequential_loads(counts.partial_in, config.partials.element_bytes, 0)
+        self.c_loads = self._sequential_loads(counts.out, planned.out_bytes, planned.out_burst)
+        self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
+        self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
+        self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
+        self.tree_cycles = (counts.layer_in.max(axis=1, initial=0) / config.merge_tree.width).tolist()
+        self.has_partials = (counts.partial_in > 0).tolist()
+        self.has_products = (counts.products > 0).tolist()
+        self.write_cycles = (counts.out / config.merge_tree.width).tolist()
+        self._connect(counts, planned)
+        self.processes = [
+            env.process(unit())
+            for unit in (self._fetch_columns, self._prefetch, self._fetch_partials, self._multiply, self._merge, self._write)
+        ]
+
+    def _connect(self, counts, planned: RoundPlan) -> None:  # type: ignore[no-untyped-def]
+        config = self.config
+        self.fetched, self.lines, self.partials, self.products, self.merged, self.written = (
+            Stage(self.env, self.blocks) for _ in range(6)
+        )
+        self.lookahead = Window(self.products, counts.a_elements, config.lookahead.elements)
+        self.buffer = Window(self.products, counts.requests, config.prefetch.lines)
+        self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
+        inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
+        entering = counts.layer_in[:, 0] if config.layers else counts.out
+        self.leaf_fifos = Window(self.merged, entering, inputs * config.merge_tree.fifo_depth / 2)
+        self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
+
+    def _sequential_loads(self, counts, element_bytes: int, first_burst: int):  # type: ignore[no-untyped-def]
+        """(blocks, channels) bursts of elements that lie one after the other."""
+        dram = self.config.dram
+        upto = np.concatenate([[0], np.cumsum(counts)]) * element_bytes
+        bursts = -(-upto // dram.burst_bytes) if counts.size else upto
+        total = np.diff(bursts)
+        even = total // dram.channels
+        extra = (total - even * dram.channels)[:, None]
+        place = (np.arange(dram.channels)[None, :] - (first_burst + bursts[:-1])[:, None]) % dram.channels
+        return (even[:, None] + (place < extra)).astype(np.int32)
+
+    def _until(self, time: float) -> Wait:
+        if time > self.env.now:
+            yield self.env.timeout(time - self.env.now)
+
+    def _work(self, ledger: Ledger, stage: Stage, block: int, cycles: float, source: Stage, lag: float) -> Wait:
+        """Work on `block` for `cycles`, and not end it before `source` has ended it plus `lag`."""
+        begin = self.env.now
+        ready = begin + cycles
+        if source.ends[block] >= 0:
+            end = max(ready, source.ends[block] + lag)
+            stage.end(block, end)
+        yield from self._until(ready)
+        ledger.mark(BUSY)
+        if source.ends[block] < 0:
+            yield source.wait_end(block)
+        if stage.ends[block] < 0:
+            stage.end(block, max(ready, source.ends[block] + lag))
+        yield from self._until(stage.ends[block])
+
+    def _fetch_columns(self) -> Wait:
+        ledger, hbm, stage = self.ledgers["column_fetchers"], self.hbm, self.fetched
+        for block in range(self.blocks):
+            yield from self.lookahead.wait_first(block)
+            ledger.mark(BLOCKED)
+            first, last = hbm.transfer(self.env.now, self.a_loads[block], urgent=True)
+            stage.begin(block, first + hbm.latency)
+            yield from self._until(self.env.now + self.fetch_cycles[block])
+            ledger.mark(BUSY)
+            yield from self._until(last - hbm.queue_cycles)
+            ledger.mark(MEMORY)
+            yield from self.lookahead.wait_last(block)
+            ledger.mark(BLOCKED)
+            stage.end(block, max(last, self.env.now) + hbm.latency)
+
+    def _prefetch(self) -> Wait:
+        ledger, hbm, stage = self.ledgers["prefetcher"], self.hbm, self.lines
+        for block in range(self.blocks):
+            if self.fetched.began[block] < 0:
+                yield self.fetched.wait_begin(block)
+            yield from self._until(self.fetched.began[block])
+            ledger.mark(STARVED)
+            yield from self.buffer.wait_first(block)
+            ledger.mark(BLOCKED)
+            first, last = hbm.transfer(self.env.now, self.b_loads[block], urgent=False)
+            misses = last > self.env.now
+            stage.begin(block, first + hbm.latency if misses else self.env.now + 1)
+            yield from self._until(self.env.now + self.lookup_cycles[block])
+            ledger.mark(BUSY)
+            yield from self._until(last - hbm.queue_cycles)
+            ledger.mark(MEMORY)
+            yield from self.buffer.wait_last(block)
+            ledger.mark(BLOCKED)
+            if self.fetched.ends[block] < 0:
+                yield self.fetched.wait_end(block)
+            yield from self._until(self.fetched.ends[block])
+            ledger.mark(STARVED)
+            stage.end(block, max(last, self.env.now) + hbm.latency if misses else self.env.now + 1)
+
+    def _fetch_partials(self) -> Wait:
+        ledger, hbm, stage = self.ledgers["partial_fetcher"], self.hbm, self.partials
+        for block in range(self.blocks):
+            if not self.has_partials[block]:
+                stage.begin(block, self.env.now)
+                stage.end(block, self.env.now)
+                continue
+            yield from self.pool.wait_first(block)
+            ledger.mark(BLOCKED)
+            first, last = hbm.transfer(self.env.now, self.p_loads[block], urgent=True)
+            stage.begin(block, first + hbm.latency)
+            yield from self._until(last - hbm.queue_cycles)
+            ledger.mark(BUSY)
+            yield from self.pool.wait_last(block)
+            ledger.mark(BLOCKED)
+            stage.end(block, max(last, self.env.now) + hbm.latency)
+
+    def _multiply(self) -> Wait:
+        ledger, stage, lines = self.ledgers["multipliers"], self.products, self.lines
+        for block in range(self.blocks):
+            if lines.began[block] < 0:
+                yield lines.wait_begin(block)
+                ledger.mark(STARVED)
+            yield from self._until(lines.began[block])
+            ledger.mark(MEMORY)
+            yield from self.leaf_fifos.wait_first(block)
+            ledger.mark(BLOCKED)
+            stage.begin(block, self.env.now)
+            yield from self._work(ledger, stage, block, self.multiply_cycles[block], lines, 1)
+            ledger.mark(MEMORY)
+
+    def _merge(self) -> Wait:
+        ledger, stage = self.ledgers["merge_tree"], self.merged
+        for block in range(self.blocks):
+            for source in (self.products, self.partials):
+                if source.began[block] < 0:
+                    yield source.wait_begin(block)
+                yield from self._until(source.began[block] + 1)
+            ledger.mark(STARVED)
+            yield from self.out_fifo.wait_first(block)
+            ledger.mark(BLOCKED)
+            stage.begin(block, self.env.now)
+            if self.has_partials[block]:
+                if self.partials.ends[block] < 0:
+                    yield self.partials.wait_end(block)
+            yield from self._work(ledger, stage, block, self.tree_cycles[block], self.products, 1)
+            yield from self._until(self.partials.ends[block] + 1)
+            ledger.mark(STARVED)
+
+    def _write(self) -> Wait:
+        ledger, hbm, stage, merged = self.ledgers["writer"], self.hbm, self.written, self.merged
+        for block in range(self.blocks):
+            if merged.began[block] < 0:
+                yield merged.wait_begin(block)
+            yield from self._until(merged.began[block] + self.config.layers)
+            ledger.mark(STARVED)
+            stage.begin(block, self.env.now)
+            _, last = hbm.transfer(self.env.now, self.c_loads[block], urgent=True)
+            yield from self._work(ledger, stage, block, last - self.env.now, merged, self.config.layers)
+            ledger.mark(STARVED)
+        self.end = self.env.now + hbm.burst_cycles

@@ -1,0 +1,241 @@
+"""The plan of a run: everything that follows from the operands and the configuration, and not from time.
+
+Rounds and their inputs, the order of the line requests, hits and misses, what each block of output rows holds, bursts
+of each operand by channel, the product itself. Both timing models execute the same plan, so their bytes are the same by
+construction of the machine and are still counted apart: the cycle model counts the bursts that it issues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.errors import WorkloadError
+from sim.jit import njit
+from sim.sparch.condensed import Int32s, Int64s, Leaves, RoundElements
+from sim.sparch.config import SpArchConfig
+from sim.sparch.distance import LineMap, Requests, line_requests
+from sim.sparch.operand import Operand
+from sim.sparch.prefetcher import line_sources
+from sim.sparch.product import BlockLimits, RoundCounts, SparseRows, merge_round
+from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, AddressMap, span
+from sim.sparch.scheduler import RoundInputs, Scheduler
+
+
+@dataclass(frozen=True)
+class BlockReads:
+    """DRAM reads of each block. loads: (blocks, channels) bursts. b_elements, pointers: of rows of B, by block."""
+
+    a_loads: npt.NDArray[np.int32]
+    b_loads: npt.NDArray[np.int32]
+    b_elements: Int64s
+    b_pointers: Int64s
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    """One merge round. out_burst: first burst of the matrix that it writes."""
+
+    inputs: RoundInputs
+    elements: RoundElements
+    counts: RoundCounts
+    reads: BlockReads
+    source: Int32s
+    out_nnz: int
+    out_bytes: int
+    out_burst: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole run. partials: the matrices written by all rounds but the last, kept only for the cycle model."""
+
+    a: Operand
+    b: Operand
+    config: SpArchConfig
+    lines: LineMap
+    addresses: AddressMap
+    rounds: list[RoundPlan]
+    product: SparseRows
+    partials: list[SparseRows]
+    condensed_columns: int
+
+
+def make_plan(
+    a: Operand,
+    b: Operand,
+    config: SpArchConfig,
+    *,
+    keep_partials: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """Schedule and execute all rounds. Raises WorkloadError where the shapes do not multiply."""
+    if a.cols != b.rows:
+        raise WorkloadError(
+            f"shapes do not multiply: {a.rows} x {a.cols} times {b.rows} x {b.cols}; B needs {a.cols} rows"
+        )
+    return _Planner(a, b, config, keep_partials).run(progress)
+
+
+def block_limits(config: SpArchConfig) -> BlockLimits:
+    """Blocks small enough that the machine's windows hold several of them."""
+    return BlockLimits(
+        elements=config.event.block_elements,
+        requests=max(1, config.prefetch.lines // 4),
+        a_elements=max(1, config.lookahead.elements // 8),
+    )
+
+
+class _Planner:
+    def __init__(self, a: Operand, b: Operand, config: SpArchConfig, keep_partials: bool) -> None:
+        self.a, self.b, self.config, self.keep_partials = a, b, config, keep_partials
+        self.leaves = Leaves(a, config.condensing)
+        self.lines = LineMap.of(b, config.prefetch.line_elements)
+        self.addresses = AddressMap.of(a, b, config.dram.burst_bytes)
+        self.next_burst = self.addresses.written
+        self.pending: dict[int, SparseRows] = {}
+        self.kept: list[SparseRows] = []
+        self.merged: list[tuple[RoundInputs, RoundElements, Requests, RoundCounts, int, int, int]] = []
+
+    def run(self, progress: Callable[[int, int], None]) -> Plan:
+        scheduler = Scheduler(self._weights(), self.config.merge_tree.ways, self.config.schedule)
+        rounds: list[RoundPlan] = []
+        product = SparseRows(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
+        for index in range(scheduler.rounds):
+            inputs = scheduler.next_round()
+            product = self._merge(index, inputs)
+            scheduler.written(product.nnz)
+            if not self.config.prefetch.keep_between_rounds:
+                rounds.append(self._finish(*self.merged.pop()))
+            progress(index + 1, scheduler.rounds)
+        if self.config.prefetch.keep_between_rounds:
+            rounds = self._finish_together()
+        return Plan(
+            self.a, self.b, self.config, self.lines, self.addresses, rounds, product, self.kept, self.leaves.count
+        )
+
+    def _weights(self) -> npt.NDArray[np.float64]:
+        b_lengths = np.diff(self.b.indptr)
+        if self.config.schedule.leaf_weight == "exact":
+            return self.leaves.products(b_lengths).astype(np.float64)
+        return self.leaves.sizes * (self.b.nnz / max(self.b.rows, 1))
+
+    def _merge(self, index: int, inputs: RoundInputs) -> SparseRows:
+        elements = self.leaves.gather(inputs.leaves)
+        result = merge_round(
+            self.a,
+            self.b,
+            elements,
+            [self.pending.pop(partial) for partial in inputs.partials],
+            ways=self.config.merge_tree.ways,
+            lanes=self.config.multipliers.lanes,
+            line_elements=self.config.prefetch.line_elements,
+            limits=block_limits(self.config),
+        )
+        requests = line_requests(self.a, self.lines, elements)
+        out_bytes = ELEMENT_BYTES if inputs.last else self.config.partials.element_bytes
+        nnz = result.merged.nnz
+        self.merged.append((inputs, elements, requests, result.counts, nnz, out_bytes, self.next_burst))
+        self.next_burst += -(-nnz * out_bytes // self.config.dram.burst_bytes)
+        if not inputs.last:
+            self.pending[index] = result.merged
+            if self.keep_partials:
+                self.kept.append(result.merged)
+        return result.merged
+
+    def _finish(
+        self,
+        inputs: RoundInputs,
+        elements: RoundElements,
+        requests: Requests,
+        counts: RoundCounts,
+        nnz: int,
+        out_bytes: int,
+        out_burst: int,
+        source: Int32s | None = None,
+    ) -> RoundPlan:
+        if source is None:
+            source = line_sources(requests, self.lines.count, self.config)
+        reads = self._reads(elements, requests, counts, source)
+        return RoundPlan(inputs, elements, counts, reads, source, nnz, out_bytes, out_burst)
+
+    def _finish_together(self) -> list[RoundPlan]:
+        """Replacement over the requests of all rounds as one sequence: the buffer stays warm."""
+        places = np.cumsum([0, *(merged[1].element.size for merged in self.merged)])
+        everything = Requests(
+            np.concatenate([np.zeros(0, np.int32), *(merged[2].line for merged in self.merged)]),
+            np.concatenate(
+                [np.zeros(0, np.int32)]
+                + [merged[2].place + np.int32(place) for merged, place in zip(self.merged, places, strict=False)]
+            ).astype(np.int32),
+        )
+        source = line_sources(everything, self.lines.count, self.config)
+        rounds, first = [], 0
+        for merged in self.merged:
+            size = merged[2].line.size
+            local = np.maximum(source[first : first + size].astype(np.int64) - first, -1).astype(np.int32)
+            rounds.append(self._finish(*merged, source=local))
+            first += size
+        return rounds
+
+    def _reads(self, elements: RoundElements, requests: Requests, counts: RoundCounts, source: Int32s) -> BlockReads:
+        dram = self.config.dram
+        blocks = counts.a_elements.size
+        a_loads = np.zeros((blocks, dram.channels), np.int32)
+        b_loads = np.zeros((blocks, dram.channels), np.int32)
+        b_elements, b_pointers = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
+        a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
+        ends = np.cumsum(counts.a_elements)
+        _a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
+        _b_loads(
+            self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
+            self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
+            b_loads, b_elements, b_pointers,
+        )  # fmt: skip
+        return BlockReads(a_loads, b_loads, b_elements, b_pointers)
+
+
+@njit
+def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: npt.NDArray[np.int32]) -> None:
+    channels = loads.shape[1]
+    previous = -1
+    x = 0
+    for block in range(ends.size):
+        while x < ends[block]:
+            first, stop = span(place[x] * ELEMENT_BYTES, ELEMENT_BYTES, burst_bytes)
+            if first == previous:
+                first += 1
+            for burst in range(first, stop):
+                loads[block, (base + burst) % channels] += 1
+            previous = stop - 1
+            x += 1
+
+
+@njit
+def _b_loads(
+    a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
+    ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
+    loads: npt.NDArray[np.int32], elements: Int64s, pointers: Int64s,
+) -> None:  # fmt: skip
+    channels = loads.shape[1]
+    q = 0
+    x = 0
+    for block in range(ends.size):
+        while x < ends[block]:
+            k = a_indices[element[x]]
+            x += 1
+            for part in range(first_line[k + 1] - first_line[k]):
+                if source[q] == q:
+                    begin = indptr[k] + part * line_elements
+                    size = min(line_elements, indptr[k + 1] - begin)
+                    elements[block] += size
+                    first, stop = span(begin * ELEMENT_BYTES, size * ELEMENT_BYTES, burst_bytes)
+                    for burst in range(base + first, base + stop):
+                        loads[block, burst % channels] += 1
+                    if count_pointers and part == 0:
+                        pointers[block] += 1
+                        loads[block, (base_pointers + k * POINTER_BYTES // burst_bytes) % channels] += 1
+                q += 1
