@@ -81,13 +81,13 @@ class Partials(_Table):
 
 
 class Dram(_Table):
-    """HBM: channels x bytes a cycle, fixed latency, bursts, a bounded request queue for each channel."""
+    """HBM: channels x bytes a cycle, fixed latency, bursts, bounded request queues."""
 
     channels: int = _int(16, 1, 1024, "independent channels")
     bytes_per_cycle: int = _int(8, 1, 1024, "peak of one channel")
     latency_cycles: int = _int(100, 0, 100_000, "from the end of a read burst to its data (choice)")
     burst_bytes: int = _int(32, 4, 4096, "unit of transfer and of interleaving (choice)")
-    queue_bursts: int = _int(32, 1, 65536, "bursts waiting in one channel (choice)")
+    queue_bursts: int = _int(32, 1, 65536, "bursts that one unit may have waiting in one channel (choice)")
     count_row_pointers: bool = Field(default=False, description="charge 8 B with the first part of each B row read")
 
 

@@ -29,6 +29,7 @@ from sim.sparch.condensed import Int64s
 from sim.sparch.cycle_state import (
     A_BURSTS,
     B_BURSTS,
+    LOOKUP_X,
     NEVER,
     P_BURSTS,
     PROGRESS,
@@ -125,7 +126,7 @@ def _run(m: Machine, st: State, w: Streams, t: int, cycles: int) -> tuple[int, b
         ledger[3, tick_partial_fetcher(m, st, w, now)] += 1
         ledger[1, tick_prefetcher(m, st, w, now)] += 1
         ledger[0, tick_column_fetchers(m, st, w, now)] += 1
-        finished = min(st.bound[2], st.bound[3]) == NEVER
+        finished = min(st.bound[2], st.bound[3]) == NEVER and st.s[LOOKUP_X] == w.row.size
         if finished and st.s[WRITTEN] * m.burst_bytes >= st.s[PUSHED] * m.out_bytes and now + 1 >= st.s[WRITE_END]:
             return now + 1, True
     return t + cycles, False

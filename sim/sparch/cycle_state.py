@@ -25,6 +25,9 @@ NEVER = 2**62
 (LOOKUP_X, LOOKUP_Q, PINNED, CONSUMED, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
  SERVED, B_BURSTS, A_BURSTS, P_BURSTS, PROGRESS, SCALARS) = range(18)  # fmt: skip
 
+# units that use the channels: rows of State.queued
+FETCH_UNIT, PREFETCH_UNIT, PARTIALS_UNIT, WRITE_UNIT = range(4)
+
 # what a unit did in a cycle
 BUSY, STARVED, BLOCKED, MEMORY, IDLE = range(5)
 
@@ -67,6 +70,7 @@ class State(NamedTuple):
 
     s: Int64s
     free: Int64s
+    queued: npt.NDArray[np.int64]
     key: npt.NDArray[np.int64]
     value: npt.NDArray[np.float64]
     head: Int32s
@@ -101,6 +105,7 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
     return State(
         s=np.zeros(SCALARS, np.int64),
         free=free,
+        queued=np.zeros((4, machine.channels), np.int64),
         key=np.zeros((fifos, machine.depth), np.int64),
         value=np.zeros((fifos, machine.depth)),
         head=np.zeros(fifos, np.int32),

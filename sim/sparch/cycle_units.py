@@ -17,19 +17,23 @@ from sim.sparch.cycle_state import (
     BUSY,
     CHUNK,
     CONSUMED,
+    FETCH_UNIT,
     IDLE,
     LOOKUP_Q,
     LOOKUP_X,
     MEMORY,
     NEVER,
     P_BURSTS,
+    PARTIALS_UNIT,
     PINNED,
     POOL,
+    PREFETCH_UNIT,
     PROGRESS,
     PUSHED,
     SERVED,
     STARVED,
     WRITE_END,
+    WRITE_UNIT,
     WRITTEN,
     Machine,
     State,
@@ -38,22 +42,23 @@ from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
 
 
 @forceinline
-def channels_have_room(m: Machine, st: State, first: int, stop: int, t: int) -> bool:
-    """Whether every channel that bursts ``first : stop`` fall into can queue one more."""
+def channels_have_room(m: Machine, st: State, unit: int, first: int, stop: int, t: int) -> bool:
+    """Whether `unit` may queue one more burst in every channel that bursts ``first : stop`` fall into."""
     for burst in range(first, min(stop, first + m.channels)):
-        if st.free[burst % m.channels] - t >= m.queue_cycles:
+        if st.queued[unit, burst % m.channels] - t >= m.queue_cycles:
             return False
     return True
 
 
 @forceinline
-def transfer(m: Machine, st: State, first: int, stop: int, t: int) -> int:
-    """Queue bursts in their channels; the time at which the last of them has passed its channel."""
+def transfer(m: Machine, st: State, unit: int, first: int, stop: int, t: int) -> int:
+    """Queue bursts of `unit` in their channels; the time at which the last of them has passed its channel."""
     end = t
     for burst in range(first, stop):
         channel = burst % m.channels
         done = max(st.free[channel], t) + m.burst_cycles
         st.free[channel] = done
+        st.queued[unit, channel] = done
         end = max(end, done)
     return end
 
@@ -426,9 +431,9 @@ def _request_chunks(m: Machine, st: State, w: Streams, t: int) -> int:
             first += 1  # its first burst came with the chunk before
         first += w.chunk_burst[p]
         stop += w.chunk_burst[p]
-        if not channels_have_room(m, st, first, stop, t):
+        if not channels_have_room(m, st, PARTIALS_UNIT, first, stop, t):
             return BUSY if result == BUSY else MEMORY
-        st.chunk_ready[c] = transfer(m, st, first, stop, t) + m.latency
+        st.chunk_ready[c] = transfer(m, st, PARTIALS_UNIT, first, stop, t) + m.latency
         st.s[P_BURSTS] += stop - first
         st.s[POOL] += size
         st.s[CHUNK] = c + 1
@@ -476,13 +481,13 @@ def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
         first, stop = span((w.begin[x] + part * m.line_elements) * ELEMENT_BYTES, size * ELEMENT_BYTES, m.burst_bytes)
         first += m.burst_b
         stop += m.burst_b
-        if not channels_have_room(m, st, first, stop, t):
+        if not channels_have_room(m, st, PREFETCH_UNIT, first, stop, t):
             return False
-        done = transfer(m, st, first, stop, t)
+        done = transfer(m, st, PREFETCH_UNIT, first, stop, t)
         st.s[B_BURSTS] += stop - first
         if m.count_pointers and part == 0:
             pointer = m.burst_pointers + w.b_row[x] * POINTER_BYTES // m.burst_bytes
-            done = max(done, transfer(m, st, pointer, pointer + 1, t))
+            done = max(done, transfer(m, st, PREFETCH_UNIT, pointer, pointer + 1, t))
             st.s[B_BURSTS] += 1
         st.line_ready[q] = done + m.latency
     elif source >= 0:
@@ -513,11 +518,11 @@ def tick_column_fetchers(m: Machine, st: State, w: Streams, t: int) -> int:
         first, stop = span(w.a_index[x] * ELEMENT_BYTES, ELEMENT_BYTES, m.burst_bytes)
         if x > 0 and first == st.s[A_BURST]:
             first += 1
-        if not channels_have_room(m, st, m.burst_a + first, m.burst_a + stop, t):
+        if not channels_have_room(m, st, FETCH_UNIT, m.burst_a + first, m.burst_a + stop, t):
             reason = MEMORY
             break
         if stop > first:
-            ready = transfer(m, st, m.burst_a + first, m.burst_a + stop, t) + m.latency
+            ready = transfer(m, st, FETCH_UNIT, m.burst_a + first, m.burst_a + stop, t) + m.latency
             st.s[A_BURST_READY] = max(ready, st.s[A_BURST_READY])
             st.s[A_BURSTS] += stop - first
             st.s[A_BURST] = stop - 1
@@ -540,9 +545,9 @@ def tick_writer(m: Machine, st: State, t: int) -> int:
     issued = False
     while st.s[WRITTEN] < bursts:
         burst = m.burst_out + st.s[WRITTEN]
-        if not channels_have_room(m, st, burst, burst + 1, t):
+        if not channels_have_room(m, st, WRITE_UNIT, burst, burst + 1, t):
             break
-        st.s[WRITE_END] = max(st.s[WRITE_END], transfer(m, st, burst, burst + 1, t))
+        st.s[WRITE_END] = max(st.s[WRITE_END], transfer(m, st, WRITE_UNIT, burst, burst + 1, t))
         st.s[WRITTEN] += 1
         issued = True
     st.s[SERVED] = min(st.s[WRITTEN] * m.burst_bytes // m.out_bytes, final)

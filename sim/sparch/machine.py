@@ -79,11 +79,10 @@ class _RoundMachine:
     ) -> None:
         self.env, self.hbm, self.config, self.ledgers = env, hbm, plan.config, ledgers
         self.end = env.now
-        counts, reads, config = planned.counts, planned.reads, plan.config
+        counts, traffic, config = planned.counts, planned.traffic, plan.config
         self.blocks = counts.out.size
-        self.a_loads, self.b_loads = reads.a_loads, reads.b_loads
-        self.p_loads = self._sequential_loads(counts.partial_in, config.partials.element_bytes, 0)
-        self.c_loads = self._sequential_loads(counts.out, planned.out_bytes, planned.out_burst)
+        self.a_loads, self.b_loads = traffic.a_loads, traffic.b_loads
+        self.partial_loads, self.out_loads = traffic.partial_loads, traffic.out_loads
         self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
@@ -110,34 +109,23 @@ class _RoundMachine:
         self.leaf_fifos = Window(self.merged, entering, inputs * config.merge_tree.fifo_depth / 2)
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
 
-    def _sequential_loads(self, counts, element_bytes: int, first_burst: int):  # type: ignore[no-untyped-def]
-        """(blocks, channels) bursts of elements that lie one after the other."""
-        dram = self.config.dram
-        upto = np.concatenate([[0], np.cumsum(counts)]) * element_bytes
-        bursts = -(-upto // dram.burst_bytes) if counts.size else upto
-        total = np.diff(bursts)
-        even = total // dram.channels
-        extra = (total - even * dram.channels)[:, None]
-        place = (np.arange(dram.channels)[None, :] - (first_burst + bursts[:-1])[:, None]) % dram.channels
-        return (even[:, None] + (place < extra)).astype(np.int32)
-
     def _until(self, time: float) -> Wait:
         if time > self.env.now:
             yield self.env.timeout(time - self.env.now)
 
-    def _work(self, ledger: Ledger, stage: Stage, block: int, cycles: float, source: Stage, lag: float) -> Wait:
-        """Work on `block` for `cycles`, and not end it before `source` has ended it plus `lag`."""
-        begin = self.env.now
-        ready = begin + cycles
-        if source.ends[block] >= 0:
-            end = max(ready, source.ends[block] + lag)
-            stage.end(block, end)
+    def _work(self, ledger: Ledger, stage: Stage, block: int, cycles: float, lag: int, *sources: Stage) -> Wait:
+        """Work on `block` for `cycles`, and not end it before each source has ended it plus `lag`."""
+        ready = self.env.now + cycles
+        known = min(source.ends[block] for source in sources) >= 0
+        if known:
+            stage.end(block, max(ready, *(source.ends[block] + lag for source in sources)))
         yield from self._until(ready)
         ledger.mark(BUSY)
-        if source.ends[block] < 0:
-            yield source.wait_end(block)
-        if stage.ends[block] < 0:
-            stage.end(block, max(ready, source.ends[block] + lag))
+        if not known:
+            for source in sources:
+                if source.ends[block] < 0:
+                    yield source.wait_end(block)
+            stage.end(block, max(ready, *(source.ends[block] + lag for source in sources)))
         yield from self._until(stage.ends[block])
 
     def _fetch_columns(self) -> Wait:
@@ -188,7 +176,7 @@ class _RoundMachine:
                 continue
             yield from self.pool.wait_first(block)
             ledger.mark(BLOCKED)
-            first, last = hbm.transfer(self.env.now, self.p_loads[block], urgent=True)
+            first, last = hbm.transfer(self.env.now, self.partial_loads[block], urgent=True)
             stage.begin(block, first + hbm.latency)
             yield from self._until(last - hbm.queue_cycles)
             ledger.mark(BUSY)
@@ -207,7 +195,7 @@ class _RoundMachine:
             yield from self.leaf_fifos.wait_first(block)
             ledger.mark(BLOCKED)
             stage.begin(block, self.env.now)
-            yield from self._work(ledger, stage, block, self.multiply_cycles[block], lines, 1)
+            yield from self._work(ledger, stage, block, self.multiply_cycles[block], 1, lines)
             ledger.mark(MEMORY)
 
     def _merge(self) -> Wait:
@@ -221,11 +209,7 @@ class _RoundMachine:
             yield from self.out_fifo.wait_first(block)
             ledger.mark(BLOCKED)
             stage.begin(block, self.env.now)
-            if self.has_partials[block]:
-                if self.partials.ends[block] < 0:
-                    yield self.partials.wait_end(block)
-            yield from self._work(ledger, stage, block, self.tree_cycles[block], self.products, 1)
-            yield from self._until(self.partials.ends[block] + 1)
+            yield from self._work(ledger, stage, block, self.tree_cycles[block], 1, self.products, self.partials)
             ledger.mark(STARVED)
 
     def _write(self) -> Wait:
@@ -236,7 +220,7 @@ class _RoundMachine:
             yield from self._until(merged.began[block] + self.config.layers)
             ledger.mark(STARVED)
             stage.begin(block, self.env.now)
-            _, last = hbm.transfer(self.env.now, self.c_loads[block], urgent=True)
-            yield from self._work(ledger, stage, block, last - self.env.now, merged, self.config.layers)
+            _, last = hbm.transfer(self.env.now, self.out_loads[block], urgent=True)
+            yield from self._work(ledger, stage, block, last - self.env.now, self.config.layers, merged)
             ledger.mark(STARVED)
-        self.end = self.env.now + hbm.burst_cycles
+        self.end = max(self.env.now + hbm.burst_cycles, hbm.free.max(initial=0.0))

@@ -25,12 +25,17 @@ from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, AddressMap, span
 from sim.sparch.scheduler import RoundInputs, Scheduler
 
 
-@dataclass(frozen=True)
-class BlockReads:
-    """DRAM reads of each block. loads: (blocks, channels) bursts. b_elements, pointers: of rows of B, by block."""
+Loads = npt.NDArray[np.int32]
 
-    a_loads: npt.NDArray[np.int32]
-    b_loads: npt.NDArray[np.int32]
+
+@dataclass(frozen=True)
+class BlockTraffic:
+    """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block."""
+
+    a_loads: Loads
+    b_loads: Loads
+    partial_loads: Loads
+    out_loads: Loads
     b_elements: Int64s
     b_pointers: Int64s
 
@@ -42,7 +47,7 @@ class RoundPlan:
     inputs: RoundInputs
     elements: RoundElements
     counts: RoundCounts
-    reads: BlockReads
+    traffic: BlockTraffic
     source: Int32s
     out_nnz: int
     out_bytes: int
@@ -89,6 +94,31 @@ def block_limits(config: SpArchConfig) -> BlockLimits:
     )
 
 
+@dataclass(frozen=True)
+class _Merged:
+    """A round that is merged, its line requests not yet decided."""
+
+    inputs: RoundInputs
+    elements: RoundElements
+    requests: Requests
+    counts: RoundCounts
+    nnz: int
+    out_bytes: int
+    out_burst: int
+    partial_loads: Loads
+
+
+def sequential_loads(upto_bytes: Int64s, first_burst: int, config: SpArchConfig) -> Loads:
+    """(blocks, channels) bursts of a region read or written in order; `upto_bytes` is the end of each block."""
+    channels = config.dram.channels
+    bursts = np.concatenate([[0], -(-upto_bytes // config.dram.burst_bytes)])
+    count = np.diff(bursts)
+    even = count // channels
+    place = (np.arange(channels)[None, :] - (first_burst + bursts[:-1])[:, None]) % channels
+    loads = even[:, None] + (place < (count - even * channels)[:, None])
+    return loads.astype(np.int32)
+
+
 class _Planner:
     def __init__(self, a: Operand, b: Operand, config: SpArchConfig, keep_partials: bool) -> None:
         self.a, self.b, self.config, self.keep_partials = a, b, config, keep_partials
@@ -98,7 +128,8 @@ class _Planner:
         self.next_burst = self.addresses.written
         self.pending: dict[int, SparseRows] = {}
         self.kept: list[SparseRows] = []
-        self.merged: list[tuple[RoundInputs, RoundElements, Requests, RoundCounts, int, int, int]] = []
+        self.first_burst: list[int] = []
+        self.merged: list[_Merged] = []
 
     def run(self, progress: Callable[[int, int], None]) -> Plan:
         scheduler = Scheduler(self._weights(), self.config.merge_tree.ways, self.config.schedule)
@@ -109,7 +140,7 @@ class _Planner:
             product = self._merge(index, inputs)
             scheduler.written(product.nnz)
             if not self.config.prefetch.keep_between_rounds:
-                rounds.append(self._finish(*self.merged.pop()))
+                rounds.append(self._finish(self.merged.pop()))
             progress(index + 1, scheduler.rounds)
         if self.config.prefetch.keep_between_rounds:
             rounds = self._finish_together()
@@ -125,64 +156,82 @@ class _Planner:
 
     def _merge(self, index: int, inputs: RoundInputs) -> SparseRows:
         elements = self.leaves.gather(inputs.leaves)
+        partials = [self.pending.pop(partial) for partial in inputs.partials]
         result = merge_round(
             self.a,
             self.b,
             elements,
-            [self.pending.pop(partial) for partial in inputs.partials],
+            partials,
             ways=self.config.merge_tree.ways,
             lanes=self.config.multipliers.lanes,
             line_elements=self.config.prefetch.line_elements,
             limits=block_limits(self.config),
         )
-        requests = line_requests(self.a, self.lines, elements)
         out_bytes = ELEMENT_BYTES if inputs.last else self.config.partials.element_bytes
         nnz = result.merged.nnz
-        self.merged.append((inputs, elements, requests, result.counts, nnz, out_bytes, self.next_burst))
+        self.first_burst.append(self.next_burst)
         self.next_burst += -(-nnz * out_bytes // self.config.dram.burst_bytes)
+        self.merged.append(
+            _Merged(
+                inputs=inputs,
+                elements=elements,
+                requests=line_requests(self.a, self.lines, elements),
+                counts=result.counts,
+                nnz=nnz,
+                out_bytes=out_bytes,
+                out_burst=self.first_burst[index],
+                partial_loads=self._partial_loads(inputs, partials, result.counts),
+            )
+        )
         if not inputs.last:
             self.pending[index] = result.merged
             if self.keep_partials:
                 self.kept.append(result.merged)
         return result.merged
 
-    def _finish(
-        self,
-        inputs: RoundInputs,
-        elements: RoundElements,
-        requests: Requests,
-        counts: RoundCounts,
-        nnz: int,
-        out_bytes: int,
-        out_burst: int,
-        source: Int32s | None = None,
-    ) -> RoundPlan:
+    def _partial_loads(self, inputs: RoundInputs, partials: list[SparseRows], counts: RoundCounts) -> Loads:
+        size = self.config.partials.element_bytes
+        loads = np.zeros((counts.out.size, self.config.dram.channels), np.int32)
+        for index, partial in zip(inputs.partials, partials, strict=True):
+            upto = partial.start[np.searchsorted(partial.rows, counts.last_row, side="right")]
+            loads += sequential_loads(upto * size, self.first_burst[index], self.config)
+        return loads
+
+    def _finish(self, merged: _Merged, source: Int32s | None = None) -> RoundPlan:
         if source is None:
-            source = line_sources(requests, self.lines.count, self.config)
-        reads = self._reads(elements, requests, counts, source)
-        return RoundPlan(inputs, elements, counts, reads, source, nnz, out_bytes, out_burst)
+            source = line_sources(merged.requests, self.lines.count, self.config)
+        return RoundPlan(
+            merged.inputs,
+            merged.elements,
+            merged.counts,
+            self._traffic(merged, source),
+            source,
+            merged.nnz,
+            merged.out_bytes,
+            merged.out_burst,
+        )
 
     def _finish_together(self) -> list[RoundPlan]:
         """Replacement over the requests of all rounds as one sequence: the buffer stays warm."""
-        places = np.cumsum([0, *(merged[1].element.size for merged in self.merged)])
+        places = np.cumsum([0, *(merged.elements.element.size for merged in self.merged)])
         everything = Requests(
-            np.concatenate([np.zeros(0, np.int32), *(merged[2].line for merged in self.merged)]),
+            np.concatenate([np.zeros(0, np.int32), *(merged.requests.line for merged in self.merged)]),
             np.concatenate(
                 [np.zeros(0, np.int32)]
-                + [merged[2].place + np.int32(place) for merged, place in zip(self.merged, places, strict=False)]
+                + [merged.requests.place + np.int32(place) for merged, place in zip(self.merged, places, strict=False)]
             ).astype(np.int32),
         )
         source = line_sources(everything, self.lines.count, self.config)
         rounds, first = [], 0
         for merged in self.merged:
-            size = merged[2].line.size
+            size = merged.requests.line.size
             local = np.maximum(source[first : first + size].astype(np.int64) - first, -1).astype(np.int32)
-            rounds.append(self._finish(*merged, source=local))
+            rounds.append(self._finish(merged, local))
             first += size
         return rounds
 
-    def _reads(self, elements: RoundElements, requests: Requests, counts: RoundCounts, source: Int32s) -> BlockReads:
-        dram = self.config.dram
+    def _traffic(self, merged: _Merged, source: Int32s) -> BlockTraffic:
+        dram, counts, elements = self.config.dram, merged.counts, merged.elements
         blocks = counts.a_elements.size
         a_loads = np.zeros((blocks, dram.channels), np.int32)
         b_loads = np.zeros((blocks, dram.channels), np.int32)
@@ -195,11 +244,12 @@ class _Planner:
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
             b_loads, b_elements, b_pointers,
         )  # fmt: skip
-        return BlockReads(a_loads, b_loads, b_elements, b_pointers)
+        out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
+        return BlockTraffic(a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers)
 
 
 @njit
-def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: npt.NDArray[np.int32]) -> None:
+def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: Loads) -> None:
     channels = loads.shape[1]
     previous = -1
     x = 0
@@ -218,7 +268,7 @@ def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: np
 def _b_loads(
     a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
     ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
-    loads: npt.NDArray[np.int32], elements: Int64s, pointers: Int64s,
+    loads: Loads, elements: Int64s, pointers: Int64s,
 ) -> None:  # fmt: skip
     channels = loads.shape[1]
     q = 0

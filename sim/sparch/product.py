@@ -58,7 +58,7 @@ class RoundCounts:
 
     a_elements: elements of A. products: multiplications. slots: multiplier-group slots. requests: B line look-ups that
     name a line. partial_in: elements read from partial matrices. layer_in: (blocks, layers), elements entering each
-    merge layer. out: elements leaving the root. longest_stream: most elements that one tree input gets.
+    merge layer. out: elements leaving the root. last_row: the last output row of the block.
     """
 
     a_elements: Int64s
@@ -68,6 +68,7 @@ class RoundCounts:
     partial_in: Int64s
     layer_in: Int64s
     out: Int64s
+    last_row: Int64s
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def merge_round(
     start = np.empty(rows.size + 1, np.int64)
     indices = np.empty(capacity, np.int32)
     data = np.empty(capacity, np.float64)
-    blocks = np.empty((rows.size, 6 + layers), np.int64)
+    blocks = np.empty((rows.size, 7 + layers), np.int64)
     wide = b.cols if ways > 64 else 0
     n, n_blocks = _merge(
         a.indices, a.data, b.indptr, b.indices, b.data,
@@ -113,7 +114,7 @@ def merge_round(
         start, indices, data, blocks,
     )  # fmt: skip
     held = blocks[:n_blocks].copy()
-    counts = RoundCounts(*(held[:, column].copy() for column in range(5)), held[:, 5 : 5 + layers], held[:, -1])
+    counts = RoundCounts(*(held[:, column].copy() for column in range(5)), held[:, 5:-2], held[:, -2], held[:, -1])
     return MergedRound(SparseRows(rows, start, indices[:n], data[:n]), counts)
 
 
@@ -289,6 +290,7 @@ def _merge(
                 blocks[n_blocks, 5 + layer] = layer_in[layer] + singles
                 layer_in[layer] = 0
             blocks[n_blocks, 5 + layers] = b_out
+            blocks[n_blocks, 6 + layers] = row
             n_blocks += 1
             b_a = b_products = b_slots = b_requests = b_partial = b_out = 0
             singles = 0

@@ -1,0 +1,51 @@
+"""Files that are either written whole or not at all.
+
+Text and arrays go to a temporary file in the folder of the target, which then takes the target's name. A command that
+makes several files opens all of them as contexts of one `contextlib.ExitStack`: none appears if any of them fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sim.errors import InputError
+
+
+def require_writable(path: str | os.PathLike[str]) -> Path:
+    """`path` as a Path, once a file can be made there. Raises InputError: no such folder, no permission, a folder."""
+    target = Path(path)
+    try:
+        if target.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: it is a folder")
+        folder = target.parent
+        if not folder.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
+    except (OSError, ValueError) as error:  # a name too long, or with a zero byte
+        raise InputError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
+    if not target.name or not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {str(path)!r}: no permission to write in {str(folder)!r}")
+    return target
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path with the suffix of `path`, which becomes `path` when the block ends well and vanishes if not."""
+    target = require_writable(path)
+    fresh = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        yield fresh
+        os.replace(fresh, target)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8, atomically. Raises InputError where that is impossible."""
+    with atomic_path(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
