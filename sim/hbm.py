@@ -1,8 +1,9 @@
-"""High-bandwidth memory for the event models: channels that serve bursts in order, with a fixed read latency.
+"""High-bandwidth memory for the event models: channels shared fairly by the units, with a fixed read latency.
 
-A request is a vector of bursts by channel. Each channel is busy until all it has accepted has passed. The queue of a
-channel is bounded, so whoever comes is delayed by at most ``queue_bursts`` bursts of others (`urgent` requests: the
-small units that are served first); a bulk reader fills the rest. Not modelled: banks, row buffers, refresh.
+A request is a vector of bursts by channel. Each unit may have a bounded number of bursts waiting in a channel, so units
+that want it at the same time get equal shares: a request of ``w`` bursts waits for its own unit's earlier ones and, of
+what every other unit still has to transfer, for at most ``w`` plus a full queue. A channel never does more than one
+burst at a time: `free` is when it has done all that was asked of it. Not modelled: banks, row buffers, refresh.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from sim.jit import njit
 
 
 class Hbm:
-    """All channels. Times are in cycles."""
+    """All channels, for `units` requesters. Times are in cycles."""
 
-    def __init__(self, channels: int, burst_cycles: int, queue_bursts: int, latency_cycles: int) -> None:
+    def __init__(self, channels: int, burst_cycles: int, queue_bursts: int, latency_cycles: int, units: int) -> None:
         self.free = np.zeros(channels)
         self.latency = latency_cycles
         self.burst_cycles = burst_cycles
         self.queue_cycles = queue_bursts * burst_cycles
         self.bursts = 0
+        self._asked = np.zeros((units, channels))
 
-    def transfer(self, now: float, loads: npt.NDArray[np.int32], urgent: bool) -> tuple[float, float]:
+    def transfer(self, unit: int, now: float, loads: npt.NDArray[np.int32]) -> tuple[float, float]:
         """Queue `loads` bursts; the times at which the first and the last of them have passed their channel."""
-        first, last, bursts = _accept(self.free, loads, now, self.burst_cycles, self.queue_cycles, urgent)
+        first, last, bursts = _accept(self.free, self._asked, unit, loads, now, self.burst_cycles, self.queue_cycles)
         self.bursts += bursts
         return first, last
 
@@ -33,23 +35,32 @@ class Hbm:
 @njit
 def _accept(
     free: npt.NDArray[np.float64],
+    asked: npt.NDArray[np.float64],
+    unit: int,
     loads: npt.NDArray[np.int32],
     now: float,
     burst_cycles: int,
     queue_cycles: int,
-    urgent: bool,
 ) -> tuple[float, float, int]:
     first = np.inf
     last = now
     bursts = 0
     for channel in range(free.size):
-        load = loads[channel]
-        if load > 0:
-            begin = max(free[channel], now)
-            free[channel] = begin + load * burst_cycles
-            if urgent:
-                begin = min(begin, now + queue_cycles)
-            first = min(first, begin + burst_cycles)
-            last = max(last, begin + load * burst_cycles)
-            bursts += load
+        if loads[channel] == 0:
+            continue
+        work = loads[channel] * burst_cycles
+        begin = max(asked[unit, channel], now)
+        ahead = 0.0
+        shared = 0.0
+        for other in range(asked.shape[0]):
+            pending = asked[other, channel] - begin
+            if other != unit and pending > 0:
+                ahead += min(pending, queue_cycles)
+                shared += min(pending, queue_cycles + work)
+        free[channel] = max(free[channel], now) + work
+        end = min(begin + shared + work, free[channel])
+        asked[unit, channel] = end
+        first = min(first, min(begin + ahead, free[channel] - work) + burst_cycles)
+        last = max(last, end)
+        bursts += loads[channel]
     return min(first, last), last, bursts

@@ -155,6 +155,10 @@ class SimulationResult(_Record):
     _product: Any = PrivateAttr(default=None)
     _trace: SimulationTrace | None = PrivateAttr(default=None)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal records; products and time lines do not count."""
+        return isinstance(other, SimulationResult) and self.to_dict() == other.to_dict()
+
     @property
     def product(self) -> Any:
         """The product as a ``csr_array`` with sorted columns, entries that cancel to zero kept; built when asked for.

@@ -50,7 +50,7 @@ def run_events(
     """Simulate all merge rounds of `plan`, one after the other."""
     env = simpy.Environment()
     dram = plan.config.dram
-    hbm = Hbm(dram.channels, plan.config.burst_cycles, dram.queue_bursts, dram.latency_cycles)
+    hbm = Hbm(dram.channels, plan.config.burst_cycles, dram.queue_bursts, dram.latency_cycles, units=4)
     run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
     run.layer_busy = [0.0] * plan.config.layers
     for index, planned in enumerate(plan.rounds):
@@ -133,7 +133,7 @@ class _RoundMachine:
         for block in range(self.blocks):
             yield from self.lookahead.wait_first(block)
             ledger.mark(BLOCKED)
-            first, last = hbm.transfer(self.env.now, self.a_loads[block], urgent=True)
+            first, last = hbm.transfer(0, self.env.now, self.a_loads[block])
             stage.begin(block, first + hbm.latency)
             yield from self._until(self.env.now + self.fetch_cycles[block])
             ledger.mark(BUSY)
@@ -152,7 +152,7 @@ class _RoundMachine:
             ledger.mark(STARVED)
             yield from self.buffer.wait_first(block)
             ledger.mark(BLOCKED)
-            first, last = hbm.transfer(self.env.now, self.b_loads[block], urgent=False)
+            first, last = hbm.transfer(1, self.env.now, self.b_loads[block])
             misses = last > self.env.now
             stage.begin(block, first + hbm.latency if misses else self.env.now + 1)
             yield from self._until(self.env.now + self.lookup_cycles[block])
@@ -176,7 +176,7 @@ class _RoundMachine:
                 continue
             yield from self.pool.wait_first(block)
             ledger.mark(BLOCKED)
-            first, last = hbm.transfer(self.env.now, self.partial_loads[block], urgent=True)
+            first, last = hbm.transfer(2, self.env.now, self.partial_loads[block])
             stage.begin(block, first + hbm.latency)
             yield from self._until(last - hbm.queue_cycles)
             ledger.mark(BUSY)
@@ -220,7 +220,7 @@ class _RoundMachine:
             yield from self._until(merged.began[block] + self.config.layers)
             ledger.mark(STARVED)
             stage.begin(block, self.env.now)
-            _, last = hbm.transfer(self.env.now, self.out_loads[block], urgent=True)
+            _, last = hbm.transfer(3, self.env.now, self.out_loads[block])
             yield from self._work(ledger, stage, block, last - self.env.now, self.config.layers, merged)
             ledger.mark(STARVED)
         self.end = max(self.env.now + hbm.burst_cycles, hbm.free.max(initial=0.0))
