@@ -20,25 +20,32 @@ if TYPE_CHECKING:
 class Counted:
     """What the run itself counted, apart from the plan that the result is made from.
 
-    bursts: that passed the channels. product_nnz: entries of the product. ledger_cycles: sum over the states of each
-    unit before rounding.
+    bursts: that passed the channels. product_nnz: entries of the product. multiplications: from the operands alone.
+    tree_elements: that entered the layers of the merge tree, where the model sees each (else None). ledger_cycles: sum
+    over the states of each unit before rounding.
     """
 
     bursts: int
     burst_bytes: int
     product_nnz: int
+    multiplications: int
+    tree_elements: int | None
     ledger_cycles: dict[str, float]
 
 
 def audit(result: SimulationResult, counted: Counted) -> None:
     """Check `result` against itself and against what its run counted. Raises InvariantError."""
+    for unit, cycles in counted.ledger_cycles.items():
+        if not abs(cycles - result.cycles) <= 0.5:
+            raise InvariantError(f"audit: the ledger of {unit} holds {cycles!r} cycles, the run took {result.cycles}")
     audit_record(result)
     moved = counted.bursts * counted.burst_bytes
     _equal(result.channel_bytes, moved, "channel_bytes", "bytes of the bursts that the channels counted")
     _equal(result.output_nnz, counted.product_nnz, "output_nnz", "entries of the product")
-    for unit, cycles in counted.ledger_cycles.items():
-        if abs(cycles - result.cycles) > 0.5:
-            raise InvariantError(f"audit: ledger of {unit} holds {cycles!r} cycles, the run took {result.cycles}")
+    _equal(result.multiplications, counted.multiplications, "multiplications", "products of the operands' patterns")
+    if counted.tree_elements is not None:
+        words = 2 * counted.tree_elements
+        _equal(result.actions.get("fifo_word", 0), words, "actions.fifo_word", "2 x elements that entered the layers")
 
 
 def audit_record(result: SimulationResult) -> None:

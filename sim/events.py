@@ -63,11 +63,13 @@ class Window:
     def __init__(self, consumer: Stage, counts: npt.NDArray[np.int64], capacity: float) -> None:
         self.consumer = consumer
         upto = np.concatenate([[0], np.cumsum(counts)]).astype(float)
-        self._first = self._points(upto, upto[:-1] + 1 - capacity)
-        self._last = self._points(upto, upto[1:] - capacity)
+        self._upto, self._capacity = upto, capacity
+        self._first = self.points(upto[:-1] + 1)
+        self._last = self.points(upto[1:])
 
-    @staticmethod
-    def _points(upto: npt.NDArray[np.float64], needed: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
+    def points(self, elements: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
+        """For each block, the block and share of it that the consumer must have passed to make room for `elements`."""
+        upto, needed = self._upto, elements - self._capacity
         own = np.arange(needed.size)
         needed = np.minimum(needed, upto[:-1])
         block = np.clip(np.searchsorted(upto, needed, side="left") - 1, 0, np.maximum(own - 1, 0))
@@ -78,13 +80,15 @@ class Window:
 
     def wait_first(self, block: int) -> Wait:
         """Until there is room for the first element of `block`."""
-        return self._wait(*self._first[block])
+        return self.wait(self._first[block])
 
     def wait_last(self, block: int) -> Wait:
         """Until there is room for the last element of `block`."""
-        return self._wait(*self._last[block])
+        return self.wait(self._last[block])
 
-    def _wait(self, block: int, share: float) -> Wait:
+    def wait(self, point: tuple[int, float]) -> Wait:
+        """Until the consumer has passed a point given by `points`."""
+        block, share = point
         if block < 0:
             return
         consumer = self.consumer

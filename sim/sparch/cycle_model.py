@@ -3,9 +3,9 @@
 Slow and plain: the reference that the event model (`machine`) is held to. They share the schedule, the order of the
 requests, the replacement and the counts of `plan`; they share no timing code.
 
-Within a cycle the units act from the end of the pipeline to its start (writer, root layer ... first layer, multipliers,
-partial-matrix fetcher, prefetcher, column fetchers), so data pushed in one cycle moves on in the next, and room made in
-a cycle can be used in it. Merge rounds follow one another: a round starts when the last write of the one before has
+Within a cycle the tree acts from its end to its start (writer, root layer ... first layer, multipliers), so data pushed
+in one cycle moves on in the next, and room made in a cycle can be used in it; then the readers ask for data (column
+fetchers, prefetcher, partial-matrix fetcher), the one that everything else waits for first. Merge rounds follow one another: a round starts when the last write of the one before has
 passed its channel.
 
 Choices where the paper is silent (README has the list): every input announces the least key it can still bring, so
@@ -123,9 +123,9 @@ def _run(m: Machine, st: State, w: Streams, t: int, cycles: int) -> tuple[int, b
         for layer in range(m.layers - 1, -1, -1):
             ledger[5 + layer, tick_layer(m, st, w, layer)] += 1
         ledger[2, tick_multipliers(m, st, w, now)] += 1
-        ledger[3, tick_partial_fetcher(m, st, w, now)] += 1
-        ledger[1, tick_prefetcher(m, st, w, now)] += 1
         ledger[0, tick_column_fetchers(m, st, w, now)] += 1
+        ledger[1, tick_prefetcher(m, st, w, now)] += 1
+        ledger[3, tick_partial_fetcher(m, st, w, now)] += 1
         finished = min(st.bound[2], st.bound[3]) == NEVER and st.s[LOOKUP_X] == w.row.size
         if finished and st.s[WRITTEN] * m.burst_bytes >= st.s[PUSHED] * m.out_bytes and now + 1 >= st.s[WRITE_END]:
             return now + 1, True

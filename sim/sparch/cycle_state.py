@@ -77,7 +77,7 @@ class State(NamedTuple):
     count: Int32s
     bound: Int64s
     awake: UInt8s
-    score: Int64s
+    ready: npt.NDArray[np.int8]
     urgency: Int64s
     wait: Int64s
     place: Int64s
@@ -112,7 +112,7 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
         count=np.zeros(fifos, np.int32),
         bound=np.full(fifos, NEVER, np.int64),
         awake=np.ones(fifos, np.uint8),
-        score=np.zeros(fifos, np.int64),
+        ready=np.zeros(fifos, np.int8),
         urgency=np.zeros(machine.ways, np.int64),
         wait=np.zeros(machine.ways, np.int64),
         place=np.zeros(machine.ways, np.int64),

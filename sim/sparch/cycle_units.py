@@ -132,17 +132,14 @@ def ready_elements(m: Machine, st: State, fifo: int) -> int:
 
 
 @forceinline
-def node_score(m: Machine, st: State, o: int) -> int:
-    """How much the node that fills FIFO `o` could merge now: 0 nothing, -1 no room."""
-    left = ready_elements(m, st, 2 * o)
-    right = ready_elements(m, st, 2 * o + 1)
+def node_ready(m: Machine, st: State, o: int) -> int:
+    """Whether the node that fills FIFO `o` could merge now: 1 yes, 0 no element is sure to be next, -1 no room."""
     x, y = st.bound[2 * o], st.bound[2 * o + 1]
-    if not ((left > 0 and x <= y) or (right > 0 and y <= x)):
+    sure = (x <= y and ready_elements(m, st, 2 * o) > 0) or (y <= x and ready_elements(m, st, 2 * o + 1) > 0)
+    if not sure:
         return 0
     room = m.writer_depth - (st.s[PUSHED] - st.s[SERVED]) if o == 1 else m.depth - st.count[o]
-    if room <= 0:
-        return -1
-    return min(left + right, m.width) * (m.depth + 1) + min(room, m.depth)
+    return 1 if room > 0 else -1
 
 
 @forceinline
@@ -230,19 +227,21 @@ def pop(m: Machine, st: State, fifo: int) -> int:
 
 @forceinline
 def tick_layer(m: Machine, st: State, w: Streams, layer: int) -> int:
-    """The merger of one layer serves the node that can pass most."""
+    """The merger of one layer serves the node with the least key of those that can pass something."""
     first = 1 << (m.layers - 1 - layer)
-    best = 0
+    oldest = NEVER
     chosen = 0
     blocked = False
     for o in range(first, 2 * first):
         if st.awake[o]:
-            st.score[o] = node_score(m, st, o)
+            st.ready[o] = node_ready(m, st, o)
             st.awake[o] = 0
-        if st.score[o] > best:
-            best = st.score[o]
-            chosen = o
-        elif st.score[o] < 0:
+        if st.ready[o] > 0:
+            key = min(st.bound[2 * o], st.bound[2 * o + 1])
+            if key < oldest:
+                oldest = key
+                chosen = o
+        elif st.ready[o] < 0:
             blocked = True
     if chosen:
         merge(m, st, w, chosen, layer)

@@ -103,6 +103,11 @@ class _RoundMachine:
         )
         self.lookahead = Window(self.products, counts.a_elements, config.lookahead.elements)
         self.buffer = Window(self.products, counts.requests, config.prefetch.lines)
+        before = np.cumsum(counts.requests) - counts.requests
+        self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
+        self.head_misses = (planned.traffic.first_miss == 0).tolist()
+        after_miss = 1 - (planned.traffic.last_miss + 1) / np.maximum(counts.requests, 1)
+        self.after_miss_cycles = (after_miss * counts.slots / config.multipliers.groups).tolist()
         self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
@@ -154,9 +159,12 @@ class _RoundMachine:
             ledger.mark(BLOCKED)
             first, last = hbm.transfer(1, self.env.now, self.b_loads[block])
             misses = last > self.env.now
-            stage.begin(block, first + hbm.latency if misses else self.env.now + 1)
+            stage.begin(block, first + hbm.latency if self.head_misses[block] else self.env.now + 1)
             yield from self._until(self.env.now + self.lookup_cycles[block])
             ledger.mark(BUSY)
+            yield from self.buffer.wait(self.miss_points[block])
+            ledger.mark(BLOCKED)
+            arrived = max(last, self.env.now) + hbm.latency + self.after_miss_cycles[block] if misses else 0.0
             yield from self._until(last - hbm.queue_cycles)
             ledger.mark(MEMORY)
             yield from self.buffer.wait_last(block)
@@ -165,7 +173,7 @@ class _RoundMachine:
                 yield self.fetched.wait_end(block)
             yield from self._until(self.fetched.ends[block])
             ledger.mark(STARVED)
-            stage.end(block, max(last, self.env.now) + hbm.latency if misses else self.env.now + 1)
+            stage.end(block, max(arrived, self.env.now + 1))
 
     def _fetch_partials(self) -> Wait:
         ledger, hbm, stage = self.ledgers["partial_fetcher"], self.hbm, self.partials
@@ -221,6 +229,7 @@ class _RoundMachine:
             ledger.mark(STARVED)
             stage.begin(block, self.env.now)
             _, last = hbm.transfer(3, self.env.now, self.out_loads[block])
-            yield from self._work(ledger, stage, block, last - self.env.now, self.config.layers, merged)
+            accepted = max(last - hbm.queue_cycles - self.env.now, 0.0)
+            yield from self._work(ledger, stage, block, accepted, self.config.layers, merged)
             ledger.mark(STARVED)
         self.end = max(self.env.now + hbm.burst_cycles, hbm.free.max(initial=0.0))

@@ -30,7 +30,10 @@ Loads = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class BlockTraffic:
-    """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block."""
+    """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block.
+
+    first_miss, last_miss: place of these among the line requests of the block, from 0; -1 where all hit.
+    """
 
     a_loads: Loads
     b_loads: Loads
@@ -38,6 +41,8 @@ class BlockTraffic:
     out_loads: Loads
     b_elements: Int64s
     b_pointers: Int64s
+    first_miss: Int64s
+    last_miss: Int64s
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ def block_limits(config: SpArchConfig) -> BlockLimits:
         elements=config.event.block_elements,
         requests=max(1, config.prefetch.lines // 4),
         a_elements=max(1, config.lookahead.elements // 8),
+        partial_in=max(1, config.partials.fifo_depth // 4),
+        shares=32,
     )
 
 
@@ -236,16 +243,19 @@ class _Planner:
         a_loads = np.zeros((blocks, dram.channels), np.int32)
         b_loads = np.zeros((blocks, dram.channels), np.int32)
         b_elements, b_pointers = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
+        first_miss, last_miss = np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
         a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
         ends = np.cumsum(counts.a_elements)
         _a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
         _b_loads(
             self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
-            b_loads, b_elements, b_pointers,
+            b_loads, b_elements, b_pointers, first_miss, last_miss,
         )  # fmt: skip
         out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
-        return BlockTraffic(a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers)
+        return BlockTraffic(
+            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers, first_miss, last_miss
+        )
 
 
 @njit
@@ -268,12 +278,13 @@ def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: Lo
 def _b_loads(
     a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
     ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
-    loads: Loads, elements: Int64s, pointers: Int64s,
+    loads: Loads, elements: Int64s, pointers: Int64s, first_miss: Int64s, last_miss: Int64s,
 ) -> None:  # fmt: skip
     channels = loads.shape[1]
     q = 0
     x = 0
     for block in range(ends.size):
+        begun = q
         while x < ends[block]:
             k = a_indices[element[x]]
             x += 1
@@ -282,6 +293,9 @@ def _b_loads(
                     begin = indptr[k] + part * line_elements
                     size = min(line_elements, indptr[k + 1] - begin)
                     elements[block] += size
+                    last_miss[block] = q - begun
+                    if first_miss[block] < 0:
+                        first_miss[block] = q - begun
                     first, stop = span(begin * ELEMENT_BYTES, size * ELEMENT_BYTES, burst_bytes)
                     for burst in range(base + first, base + stop):
                         loads[block, burst % channels] += 1

@@ -8,7 +8,7 @@ All of it is counted in one sweep over the products, in blocks of whole output r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +45,21 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class BlockLimits:
-    """When a block of output rows is closed (it always holds at least one)."""
+    """When a block of output rows is closed (it always holds at least one).
+
+    elements: products and elements of partial matrices. requests: line look-ups. a_elements: of A. partial_in:
+    elements of partial matrices. shares: a round is cut into about so many blocks where the other limits allow fewer.
+    """
 
     elements: int
     requests: int
     a_elements: int
+    partial_in: int
+    shares: int
+
+    def of_round(self, elements: int) -> BlockLimits:
+        """Limits for a round of `elements`."""
+        return replace(self, elements=max(1, min(self.elements, elements // self.shares)))
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,10 @@ def merge_round(
     flat = _flatten(partials)
     first_partial_slot = int(elements.slot.max(initial=-1)) + 1
     layers = ways.bit_length() - 1
-    capacity = _output_bound(a.indices, b.indptr, elements.start, elements.element, b.cols) + sum(
-        partial.nnz for partial in partials
-    )
+    from_partials = sum(partial.nnz for partial in partials)
+    products, bound = _output_bound(a.indices, b.indptr, elements.start, elements.element, b.cols)
+    capacity = bound + from_partials
+    limits = limits.of_round(products + from_partials)
     start = np.empty(rows.size + 1, np.int64)
     indices = np.empty(capacity, np.int32)
     data = np.empty(capacity, np.float64)
@@ -109,7 +120,7 @@ def merge_round(
         a.indices, a.data, b.indptr, b.indices, b.data,
         elements.rows, elements.start, elements.element, elements.slot,
         *flat, first_partial_slot,
-        rows, layers, lanes, line_elements, limits.elements, limits.requests, limits.a_elements,
+        rows, layers, lanes, line_elements, limits.elements, limits.requests, limits.a_elements, limits.partial_in,
         np.zeros(b.cols), np.zeros(b.cols, np.uint64), np.zeros(wide, np.uint64),
         start, indices, data, blocks,
     )  # fmt: skip
@@ -136,15 +147,17 @@ def _flatten(partials: list[SparseRows]) -> tuple[Int64s, Int32s, Int64s, Int32s
 
 
 @njit
-def _output_bound(a_indices: Int32s, b_indptr: Int64s, start: Int64s, element: Int64s, cols: int) -> int:
+def _output_bound(a_indices: Int32s, b_indptr: Int64s, start: Int64s, element: Int64s, cols: int) -> tuple[int, int]:
     total = 0
+    bound = 0
     for r in range(start.size - 1):
         products = 0
         for x in range(start[r], start[r + 1]):
             k = a_indices[element[x]]
             products += b_indptr[k + 1] - b_indptr[k]
-        total += min(products, cols)
-    return total
+        total += products
+        bound += min(products, cols)
+    return total, bound
 
 
 @inline
@@ -184,7 +197,7 @@ def _merge(
     a_indices, a_data, b_indptr, b_indices, b_data,
     el_rows, el_start, element, slot,
     p_row_start, p_rows, p_start, p_indices, p_data, first_partial_slot,
-    rows, layers, lanes, line_elements, limit_elements, limit_requests, limit_a,
+    rows, layers, lanes, line_elements, limit_elements, limit_requests, limit_a, limit_partial,
     value, mask, mask_high,
     start, indices, data, blocks,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
@@ -280,6 +293,7 @@ def _merge(
             or b_products + b_partial >= limit_elements
             or b_requests >= limit_requests
             or b_a >= limit_a
+            or b_partial >= limit_partial
         ):
             blocks[n_blocks, 0] = b_a
             blocks[n_blocks, 1] = b_products
