@@ -17,14 +17,16 @@ from sim.errors import InputError
 def require_writable(path: str | os.PathLike[str]) -> Path:
     """`path` as a Path, once a file can be made there. Raises InputError: no such folder, no permission, a folder."""
     target = Path(path)
+    if "\0" in str(target):
+        raise InputError(f"cannot write {str(path)!r}: a null byte in the name")
     try:
         if target.is_dir():
             raise InputError(f"cannot write {str(path)!r}: it is a folder")
         folder = target.parent
         if not folder.is_dir():
             raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
-    except (OSError, ValueError) as error:  # a name too long, or with a zero byte
-        raise InputError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     if not target.name or not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {str(path)!r}: no permission to write in {str(folder)!r}")
     return target

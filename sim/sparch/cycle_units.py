@@ -281,8 +281,8 @@ def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
     if at >= w.leaf_start[slot + 1]:
         return NEVER
     x = w.leaf_element[at]
-    chunk = min(m.lanes, w.length[x] - st.offset[slot], m.depth)
-    if m.depth - st.count[m.ways + slot] < chunk:
+    chunk = min(m.lanes, w.length[x] - st.offset[slot])
+    if m.depth - st.count[m.ways + slot] < min(chunk, (m.depth + 1) // 2):
         return NEVER
     last = w.request[x] + (st.offset[slot] + chunk - 1) // m.line_elements
     if last >= st.s[LOOKUP_Q]:
@@ -336,7 +336,7 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
     fifo = m.ways + slot
     x = w.leaf_element[w.leaf_start[slot] + st.place[slot]]
     offset = st.offset[slot]
-    chunk = min(m.lanes, w.length[x] - offset, m.depth)
+    chunk = min(m.lanes, w.length[x] - offset, m.depth - st.count[fifo])
     was_empty = st.count[fifo] == 0
     at = st.head[fifo] + st.count[fifo]
     for y in range(w.begin[x] + offset, w.begin[x] + offset + chunk):

@@ -87,9 +87,7 @@ class _RoundMachine:
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
         self.tree_cycles = (counts.layer_in.max(axis=1, initial=0) / config.merge_tree.width).tolist()
-        self.has_partials = (counts.partial_in > 0).tolist()
-        self.has_products = (counts.products > 0).tolist()
-        self.write_cycles = (counts.out / config.merge_tree.width).tolist()
+        self.has_partials = traffic.partial_loads.any(axis=1).tolist()
         self._connect(counts, planned)
         self.processes = [
             env.process(unit())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,48 @@ class _Merged:
     out_bytes: int
     out_burst: int
     partial_loads: Loads
+    limits: BlockLimits
+
+
+def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimits) -> tuple[RoundCounts, BlockTraffic]:
+    """Cut blocks of one long row into even slices, so that every block keeps to the limits (but for rounding)."""
+    slices = np.maximum.reduce(
+        [
+            -(-(counts.products + counts.partial_in) // (2 * limits.elements)),
+            -(-counts.requests // (2 * limits.requests)),
+            -(-counts.partial_in // (2 * limits.partial_in)),
+            np.ones_like(counts.out),
+        ]
+    )
+    if slices.max(initial=1) == 1:
+        return counts, traffic
+    block = np.repeat(np.arange(slices.size), slices)
+    part = np.arange(block.size) - np.repeat(np.cumsum(slices) - slices, slices)
+
+    def cut(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        whole, place, pieces = values[block].astype(np.int64), part, slices[block]
+        if values.ndim == 2:
+            place, pieces = place[:, None], pieces[:, None]
+        return (whole * (place + 1) // pieces - whole * place // pieces).astype(values.dtype)
+
+    def spread(values: Int64s, requests: Int64s, last: bool) -> Int64s:
+        inside = np.where(values[block] < 0, -1, requests - 1 if last else 0)
+        return np.where(slices[block] == 1, values[block], inside)
+
+    parts = {name: cut(getattr(counts, name)) for name in _COUNTED}
+    loads = {name: cut(getattr(traffic, name)) for name in _LOADED}
+    return (
+        RoundCounts(**parts, last_row=counts.last_row[block]),
+        BlockTraffic(
+            **loads,
+            first_miss=spread(traffic.first_miss, parts["requests"], last=False),
+            last_miss=spread(traffic.last_miss, parts["requests"], last=True),
+        ),
+    )
+
+
+_COUNTED = ("a_elements", "products", "slots", "requests", "partial_in", "layer_in", "out")
+_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers")
 
 
 def sequential_loads(upto_bytes: Int64s, first_burst: int, config: SpArchConfig) -> Loads:
@@ -188,6 +231,7 @@ class _Planner:
                 out_bytes=out_bytes,
                 out_burst=self.first_burst[index],
                 partial_loads=self._partial_loads(inputs, partials, result.counts),
+                limits=result.limits,
             )
         )
         if not inputs.last:
@@ -207,11 +251,12 @@ class _Planner:
     def _finish(self, merged: _Merged, source: Int32s | None = None) -> RoundPlan:
         if source is None:
             source = line_sources(merged.requests, self.lines.count, self.config)
+        counts, traffic = cut_long_rows(merged.counts, self._traffic(merged, source), merged.limits)
         return RoundPlan(
             merged.inputs,
             merged.elements,
-            merged.counts,
-            self._traffic(merged, source),
+            counts,
+            traffic,
             source,
             merged.nnz,
             merged.out_bytes,

@@ -87,6 +87,7 @@ class MergedRound:
 
     merged: SparseRows
     counts: RoundCounts
+    limits: BlockLimits
 
 
 def merge_round(
@@ -126,7 +127,7 @@ def merge_round(
     )  # fmt: skip
     held = blocks[:n_blocks].copy()
     counts = RoundCounts(*(held[:, column].copy() for column in range(5)), held[:, 5:-2], held[:, -2], held[:, -1])
-    return MergedRound(SparseRows(rows, start, indices[:n], data[:n]), counts)
+    return MergedRound(SparseRows(rows, start, indices[:n], data[:n]), counts, limits)
 
 
 def _flatten(partials: list[SparseRows]) -> tuple[Int64s, Int32s, Int64s, Int32s, Float64s]:
