@@ -56,6 +56,10 @@ def audit_record(result: SimulationResult) -> None:
     _at_most(result.output_nnz, result.multiplications, "output_nnz", "multiplications")
     prefetch = result.prefetch
     _at_most(prefetch.read_elements, prefetch.requested_elements, "prefetch.read_elements", "requested_elements")
+    if not 0 <= prefetch.hit_rate <= 1:
+        raise InvariantError(f"audit: prefetch.hit_rate = {prefetch.hit_rate!r} is outside 0..1")
+    if result.bandwidth_utilization > 1:
+        raise InvariantError(f"audit: bandwidth_utilization = {result.bandwidth_utilization!r} is over 1")
 
 
 def _audit_bytes(result: SimulationResult) -> None:

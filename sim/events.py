@@ -57,11 +57,18 @@ class Window:
     """A FIFO of `capacity` elements between a producer and a consumer stage.
 
     counts: elements of each block. The producer passes the point ``x`` (elements before it) of its own work only when
-    the consumer has passed ``x - capacity``. A block larger than the FIFO waits at most for the end of the one before.
+    the consumer has passed ``x - capacity``, but never waits for block ``unbound`` (by default its own) or a later one.
     """
 
-    def __init__(self, consumer: Stage, counts: npt.NDArray[np.int64], capacity: float) -> None:
+    def __init__(
+        self,
+        consumer: Stage,
+        counts: npt.NDArray[np.int64],
+        capacity: float,
+        unbound: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.consumer = consumer
+        self._unbound = np.arange(counts.size) if unbound is None else unbound
         upto = np.concatenate([[0], np.cumsum(counts)]).astype(float)
         self._upto, self._capacity = upto, capacity
         self._first = self.points(upto[:-1] + 1)
@@ -70,12 +77,12 @@ class Window:
     def points(self, elements: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
         """For each block, the block and share of it that the consumer must have passed to make room for `elements`."""
         upto, needed = self._upto, elements - self._capacity
-        own = np.arange(needed.size)
-        needed = np.minimum(needed, upto[:-1])
-        block = np.clip(np.searchsorted(upto, needed, side="left") - 1, 0, np.maximum(own - 1, 0))
+        unbound = self._unbound
+        needed = np.minimum(needed, upto[unbound])
+        block = np.clip(np.searchsorted(upto, needed, side="left") - 1, 0, np.maximum(unbound - 1, 0))
         size = np.maximum(upto[block + 1] - upto[block], 1e-9)
         share = np.clip((needed - upto[block]) / size, 0.0, 1.0)
-        block = np.where((needed <= 0) | (own == 0), -1, block)
+        block = np.where((needed <= 0) | (unbound == 0), -1, block)
         return list(zip(block.tolist(), share.tolist(), strict=True))
 
     def wait_first(self, block: int) -> Wait:

@@ -72,7 +72,7 @@ class PrefetchRecord(_Record):
 
     requested_elements: Count
     read_elements: Count
-    hit_rate: Annotated[float, Field(ge=0, le=1)]
+    hit_rate: float
 
 
 class BoundsCycles(_Record):
@@ -138,7 +138,7 @@ class SimulationResult(_Record):
     dram_bytes: DramBytes
     channel_bytes: Count
     ideal_dram_bytes: Count
-    bandwidth_utilization: Annotated[float, Field(ge=0, le=1)]
+    bandwidth_utilization: Amount
     prefetch: PrefetchRecord
     bounds_cycles: BoundsCycles
     units: dict[str, UnitCycles]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import InvariantError
-from sim.jit import njit
+from sim.row_compare import compare_values, first_different_row, row_maxima, weighted_sums
 
 TOLERANCE = 1e-9
 FLOOR = 1e-6
@@ -100,9 +100,9 @@ def verify(a: Matrix, b: Matrix, product: Rows, *, max_entries: int | None = Non
 def row_bounds(a: Matrix, b: Matrix) -> Float64s:
     """For each row i of `a`: the sum over k of |a_ik| x max |b_k|; infinite where that overflows."""
     largest = np.zeros(b.rows)
-    _row_maxima(b.indptr, b.data, largest)
+    row_maxima(b.indptr, b.data, largest)
     bounds = np.zeros(a.rows)
-    _weighted_sums(a.indptr, a.indices, a.data, largest, bounds)
+    weighted_sums(a.indptr, a.indices, a.data, largest, bounds)
     return bounds
 
 
@@ -188,7 +188,7 @@ def _keeps_sign(*values: Float64s) -> bool:
 def _compare_values(part: _Part, reference: Any, floors: Float64s, first_row: int, scratch: Int32s) -> float:
     # reference.indptr may be 32 or 64 bits wide: one kind keeps this at one compilation
     worst, at = np.zeros(4), np.full(3, -1, np.int64)
-    _values(
+    compare_values(
         part.rows, part.start, part.indices, part.data,
         reference.indptr.astype(np.int64), reference.indices.astype(np.int32, copy=False), reference.data,
         floors, scratch, worst, at,
@@ -213,92 +213,6 @@ def _compare_pattern(part: _Part, reference: Any, first_row: int, scratch: Int32
             f"the product of the patterns {reference.nnz}"
         )
     indptr, indices = reference.indptr.astype(np.int64), reference.indices.astype(np.int32, copy=False)
-    row = int(_first_different_row(part.rows, part.start, part.indices, indptr, indices, scratch))
+    row = int(first_different_row(part.rows, part.start, part.indices, indptr, indices, scratch))
     if row >= 0:
         raise InvariantError(f"verification: row {row + first_row} has other columns than the product of the patterns")
-
-
-@njit
-def _row_maxima(indptr: Int64s, data: Float64s, largest: Float64s) -> None:
-    for row in range(largest.size):
-        for x in range(indptr[row], indptr[row + 1]):
-            largest[row] = max(largest[row], abs(data[x]))
-
-
-@njit
-def _weighted_sums(indptr: Int64s, indices: Int32s, data: Float64s, weights: Float64s, sums: Float64s) -> None:
-    for row in range(sums.size):
-        for x in range(indptr[row], indptr[row + 1]):
-            sums[row] += abs(data[x]) * weights[indices[x]]
-
-
-@njit
-def _values(
-    rows: Int32s, start: Int64s, indices: Int32s, data: Float64s,
-    r_indptr: Int64s, r_indices: Int32s, r_data: Float64s,
-    floors: Float64s, place: Int32s, worst: Float64s, at: Int64s,
-) -> None:  # fmt: skip
-    """worst: error, ours, theirs, scale. at: row and column of it; third entry >= 0: no entry of ours there.
-
-    place: for each column -1; used to find our entry of a column, counted from the start of the row.
-    """
-    r = 0
-    for row in range(floors.size):
-        ours = r < rows.size and rows[r] == row
-        begin = start[r] if ours else 0
-        end = start[r + 1] if ours else 0
-        for y in range(begin, end):
-            place[indices[y]] = y - begin
-        absent = -1
-        for z in range(r_indptr[row], r_indptr[row + 1]):
-            c = r_indices[z]
-            if place[c] < 0:
-                absent = z
-                continue
-            mine = data[begin + place[c]]
-            place[c] = -1
-            _note(mine, r_data[z], floors[row], row, c, worst, at)
-        for y in range(begin, end):
-            if place[indices[y]] >= 0:  # SciPy has no entry: it was exactly zero
-                place[indices[y]] = -1
-                _note(data[y], 0.0, floors[row], row, indices[y], worst, at)
-        if absent >= 0:
-            worst[2] = r_data[absent]
-            at[0], at[1], at[2] = row, r_indices[absent], 0
-            return
-        if ours:
-            r += 1
-
-
-@njit
-def _note(ours: float, theirs: float, floor: float, row: int, column: int, worst: Float64s, at: Int64s) -> None:
-    if ours == theirs or floor == np.inf:
-        return
-    scale = max(abs(theirs), floor)
-    error = abs(ours - theirs) / scale if scale > 0 else np.inf
-    if not error <= worst[0]:
-        worst[0], worst[1], worst[2], worst[3] = error, ours, theirs, scale
-        at[0], at[1] = row, column
-
-
-@njit
-def _first_different_row(
-    rows: Int32s, start: Int64s, indices: Int32s, r_indptr: Int64s, r_indices: Int32s, place: Int32s
-) -> int:
-    r = 0
-    for row in range(r_indptr.size - 1):
-        ours = r < rows.size and rows[r] == row
-        begin = start[r] if ours else 0
-        end = start[r + 1] if ours else 0
-        same = end - begin == r_indptr[row + 1] - r_indptr[row]
-        for y in range(begin, end):
-            place[indices[y]] = 1
-        for z in range(r_indptr[row], r_indptr[row + 1]):
-            same = same and place[r_indices[z]] == 1
-        for y in range(begin, end):
-            place[indices[y]] = -1
-        if not same:
-            return row
-        if ours:
-            r += 1
-    return -1

@@ -33,7 +33,7 @@ Loads = npt.NDArray[np.int32]
 class BlockTraffic:
     """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block.
 
-    first_miss, last_miss: place of these among the line requests of the block, from 0; -1 where all hit.
+    misses: line requests that read DRAM. first_miss, last_miss: place of the first and last, from 0; -1 where all hit.
     """
 
     a_loads: Loads
@@ -42,6 +42,7 @@ class BlockTraffic:
     out_loads: Loads
     b_elements: Int64s
     b_pointers: Int64s
+    misses: Int64s
     first_miss: Int64s
     last_miss: Int64s
 
@@ -145,7 +146,13 @@ def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimit
     parts = {name: cut(getattr(counts, name)) for name in _COUNTED}
     loads = {name: cut(getattr(traffic, name)) for name in _LOADED}
     return (
-        RoundCounts(**parts, last_row=counts.last_row[block]),
+        RoundCounts(
+            **parts,
+            rows=counts.rows[block],
+            last_row=counts.last_row[block],
+            row_first=np.arange(block.size) - part,
+            row_last=np.arange(block.size) - part + slices[block] - 1,
+        ),
         BlockTraffic(
             **loads,
             first_miss=spread(traffic.first_miss, parts["requests"], last=False),
@@ -155,7 +162,7 @@ def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimit
 
 
 _COUNTED = ("a_elements", "products", "slots", "requests", "partial_in", "layer_in", "out")
-_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers")
+_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers", "misses")
 
 
 def sequential_loads(upto_bytes: Int64s, first_burst: int, config: SpArchConfig) -> Loads:
@@ -288,19 +295,20 @@ class _Planner:
         a_loads = np.zeros((blocks, dram.channels), np.int32)
         b_loads = np.zeros((blocks, dram.channels), np.int32)
         b_elements, b_pointers = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
-        first_miss, last_miss = np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
+        misses, first_miss, last_miss = np.zeros(blocks, np.int64), np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
         a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
         ends = np.cumsum(counts.a_elements)
         _a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
         _b_loads(
             self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
-            b_loads, b_elements, b_pointers, first_miss, last_miss,
+            b_loads, b_elements, b_pointers, misses, first_miss, last_miss,
         )  # fmt: skip
         out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
         return BlockTraffic(
-            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers, first_miss, last_miss
-        )
+            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers, misses,
+            first_miss, last_miss,
+        )  # fmt: skip
 
 
 @njit
@@ -323,7 +331,7 @@ def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: Lo
 def _b_loads(
     a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
     ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
-    loads: Loads, elements: Int64s, pointers: Int64s, first_miss: Int64s, last_miss: Int64s,
+    loads: Loads, elements: Int64s, pointers: Int64s, misses: Int64s, first_miss: Int64s, last_miss: Int64s,
 ) -> None:  # fmt: skip
     channels = loads.shape[1]
     q = 0
@@ -338,6 +346,7 @@ def _b_loads(
                     begin = indptr[k] + part * line_elements
                     size = min(line_elements, indptr[k + 1] - begin)
                     elements[block] += size
+                    misses[block] += 1
                     last_miss[block] = q - begun
                     if first_miss[block] < 0:
                         first_miss[block] = q - begun

@@ -68,7 +68,8 @@ class RoundCounts:
 
     a_elements: elements of A. products: multiplications. slots: multiplier-group slots. requests: B line look-ups that
     name a line. partial_in: elements read from partial matrices. layer_in: (blocks, layers), elements entering each
-    merge layer. out: elements leaving the root. last_row: the last output row of the block.
+    merge layer. out: elements leaving the root. rows: output rows. last_row: the last of them. row_first, row_last: where
+    a long row is cut into several blocks, the first and last of these; else the block itself.
     """
 
     a_elements: Int64s
@@ -78,7 +79,10 @@ class RoundCounts:
     partial_in: Int64s
     layer_in: Int64s
     out: Int64s
+    rows: Int64s
     last_row: Int64s
+    row_first: Int64s
+    row_last: Int64s
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def merge_round(
     start = np.empty(rows.size + 1, np.int64)
     indices = np.empty(capacity, np.int32)
     data = np.empty(capacity, np.float64)
-    blocks = np.empty((rows.size, 7 + layers), np.int64)
+    blocks = np.empty((rows.size, 8 + layers), np.int64)
     wide = b.cols if ways > 64 else 0
     n, n_blocks = _merge(
         a.indices, a.data, b.indptr, b.indices, b.data,
@@ -126,7 +130,10 @@ def merge_round(
         start, indices, data, blocks,
     )  # fmt: skip
     held = blocks[:n_blocks].copy()
-    counts = RoundCounts(*(held[:, column].copy() for column in range(5)), held[:, 5:-2], held[:, -2], held[:, -1])
+    own = np.arange(n_blocks)
+    counts = RoundCounts(
+        *(held[:, column] for column in range(5)), held[:, 5:-3], held[:, -3], held[:, -2], held[:, -1], own, own
+    )
     return MergedRound(SparseRows(rows, start, indices[:n], data[:n]), counts, limits)
 
 
@@ -211,6 +218,7 @@ def _merge(
     n_blocks = 0
     b_a = b_products = b_slots = b_requests = b_partial = b_out = 0
     singles = 0
+    first_row = 0
     for r in range(rows.size):
         row = rows[r]
         start[r] = n
@@ -305,7 +313,9 @@ def _merge(
                 blocks[n_blocks, 5 + layer] = layer_in[layer] + singles
                 layer_in[layer] = 0
             blocks[n_blocks, 5 + layers] = b_out
-            blocks[n_blocks, 6 + layers] = row
+            blocks[n_blocks, 6 + layers] = r + 1 - first_row
+            blocks[n_blocks, 7 + layers] = row
+            first_row = r + 1
             n_blocks += 1
             b_a = b_products = b_slots = b_requests = b_partial = b_out = 0
             singles = 0
