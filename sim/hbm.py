@@ -1,8 +1,8 @@
 """High-bandwidth memory for the event models: channels shared fairly by the units, with a fixed read latency.
 
 A request is a vector of bursts by channel. Each unit may have a bounded number of bursts waiting in a channel, so units
-that want it at the same time get equal shares: a request of ``w`` bursts waits for its own unit's earlier ones and, of
-what every other unit still has to transfer, for at most ``w`` plus a full queue. A channel never does more than one
+that want it at the same time get shares in proportion to their queues: a request of ``w`` bursts waits for its own
+unit's earlier ones and, of what another unit still has to transfer, for at most that share of ``w`` plus a full queue. A channel never does more than one
 burst at a time: `free` is when it has done all that was asked of it. Not modelled: banks, row buffers, refresh.
 """
 
@@ -15,15 +15,15 @@ from sim.jit import njit
 
 
 class Hbm:
-    """All channels, for `units` requesters. Times are in cycles."""
+    """All channels, for one unit an entry of `queue_bursts`. Times are in cycles."""
 
-    def __init__(self, channels: int, burst_cycles: int, queue_bursts: int, latency_cycles: int, units: int) -> None:
+    def __init__(self, channels: int, burst_cycles: int, queue_bursts: tuple[int, ...], latency_cycles: int) -> None:
         self.free = np.zeros(channels)
         self.latency = latency_cycles
         self.burst_cycles = burst_cycles
-        self.queue_cycles = queue_bursts * burst_cycles
+        self.queue_cycles = np.array(queue_bursts, dtype=np.float64) * burst_cycles
         self.bursts = 0
-        self._asked = np.zeros((units, channels))
+        self._asked = np.zeros((len(queue_bursts), channels))
 
     def transfer(self, unit: int, now: float, loads: npt.NDArray[np.int32]) -> tuple[float, float]:
         """Queue `loads` bursts; the times at which the first and the last of them have passed their channel."""
@@ -40,7 +40,7 @@ def _accept(
     loads: npt.NDArray[np.int32],
     now: float,
     burst_cycles: int,
-    queue_cycles: int,
+    queue_cycles: npt.NDArray[np.float64],
 ) -> tuple[float, float, int]:
     first = np.inf
     last = now
@@ -55,8 +55,9 @@ def _accept(
         for other in range(asked.shape[0]):
             pending = asked[other, channel] - begin
             if other != unit and pending > 0:
-                ahead += min(pending, queue_cycles)
-                shared += min(pending, queue_cycles + work)
+                queue = queue_cycles[other]
+                ahead += min(pending, queue)
+                shared += min(pending, queue + work * min(max(queue / queue_cycles[unit], 0.25), 4.0))
         free[channel] = max(free[channel], now) + work
         end = min(begin + shared + work, free[channel])
         asked[unit, channel] = end

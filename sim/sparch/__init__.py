@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.sparch.config import SpArchConfig, load_config, parse_setting, setting_names
     from sim.sparch.operand import Operand
-    from sim.sparch.simulate import simulate
+    from sim.sparch.simulation import simulate
 
 __all__ = ["Operand", "SpArchConfig", "load_config", "parse_setting", "setting_names", "simulate"]
 
 _MODULES = dict.fromkeys(("SpArchConfig", "load_config", "parse_setting", "setting_names"), "config")
-_MODULES |= {"Operand": "operand", "simulate": "simulate"}
+_MODULES |= {"Operand": "operand", "simulate": "simulation"}
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +24,4 @@ def __getattr__(name: str) -> Any:
 
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value  # before the submodule of the same name hides it
-    return value
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -133,6 +133,11 @@ class SpArchConfig(_Table):
         return -(-self.dram.burst_bytes // self.dram.bytes_per_cycle)
 
     @property
+    def fetch_queue_bursts(self) -> int:
+        """Queue of the column fetchers in a channel: an eighth, since they run far ahead of those who need it now."""
+        return max(1, self.dram.queue_bursts // 8)
+
+    @property
     def peak_bytes_per_cycle(self) -> float:
         """Peak of all channels together, in bytes a cycle, for whole bursts."""
         return self.dram.channels * self.dram.burst_bytes / self.burst_cycles

@@ -54,6 +54,7 @@ class Machine(NamedTuple):
     burst_cycles: int
     latency: int
     queue_cycles: int
+    fetch_queue_cycles: int
     count_pointers: int
     leaves: int
     partials: int
@@ -153,6 +154,7 @@ def machine_of(config: SpArchConfig, **of_round: int) -> Machine:
         burst_cycles=config.burst_cycles,
         latency=config.dram.latency_cycles,
         queue_cycles=config.dram.queue_bursts * config.burst_cycles,
+        fetch_queue_cycles=config.fetch_queue_bursts * config.burst_cycles,
         count_pointers=int(config.dram.count_row_pointers),
         **of_round,
     )

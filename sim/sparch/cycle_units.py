@@ -44,8 +44,9 @@ from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
 @forceinline
 def channels_have_room(m: Machine, st: State, unit: int, first: int, stop: int, t: int) -> bool:
     """Whether `unit` may queue one more burst in every channel that bursts ``first : stop`` fall into."""
+    limit = m.fetch_queue_cycles if unit == FETCH_UNIT else m.queue_cycles
     for burst in range(first, min(stop, first + m.channels)):
-        if st.queued[unit, burst % m.channels] - t >= m.queue_cycles:
+        if st.queued[unit, burst % m.channels] - t >= limit:
             return False
     return True
 

@@ -50,7 +50,8 @@ def run_events(
     """Simulate all merge rounds of `plan`, one after the other."""
     env = simpy.Environment()
     dram = plan.config.dram
-    hbm = Hbm(dram.channels, plan.config.burst_cycles, dram.queue_bursts, dram.latency_cycles, units=4)
+    queues = (plan.config.fetch_queue_bursts, dram.queue_bursts, dram.queue_bursts, dram.queue_bursts)
+    hbm = Hbm(dram.channels, plan.config.burst_cycles, queues, dram.latency_cycles)
     run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
     run.layer_busy = [0.0] * plan.config.layers
     for index, planned in enumerate(plan.rounds):
@@ -89,6 +90,7 @@ class _RoundMachine:
     ) -> None:
         self.env, self.hbm, self.config, self.ledgers = env, hbm, plan.config, ledgers
         self.end = env.now
+        self.queue_cycles = plan.config.dram.queue_bursts * plan.config.burst_cycles
         counts, traffic, config = planned.counts, planned.traffic, plan.config
         self.blocks = counts.out.size
         self.a_loads, self.b_loads = traffic.a_loads, traffic.b_loads
@@ -155,7 +157,7 @@ class _RoundMachine:
             stage.begin(block, first + hbm.latency)
             yield from self._until(self.env.now + self.fetch_cycles[block])
             ledger.mark(BUSY)
-            yield from self._until(last - hbm.queue_cycles)
+            yield from self._until(last - self.config.fetch_queue_bursts * self.config.burst_cycles)
             ledger.mark(MEMORY)
             yield from self.lookahead.wait_last(block)
             ledger.mark(BLOCKED)
@@ -178,7 +180,7 @@ class _RoundMachine:
             yield from self.buffer.wait(self.miss_points[block])
             ledger.mark(BLOCKED)
             arrived = max(last, self.env.now) + hbm.latency + self.after_miss_cycles[block] if misses else 0.0
-            yield from self._until(last - hbm.queue_cycles)
+            yield from self._until(last - self.queue_cycles)
             ledger.mark(MEMORY)
             yield from self.buffer.wait_last(block)
             ledger.mark(BLOCKED)
@@ -199,7 +201,7 @@ class _RoundMachine:
             ledger.mark(BLOCKED)
             first, last = hbm.transfer(2, self.env.now, self.partial_loads[block])
             stage.begin(block, first + hbm.latency)
-            yield from self._until(last - hbm.queue_cycles)
+            yield from self._until(last - self.queue_cycles)
             ledger.mark(BUSY)
             yield from self.pool.wait_last(block)
             ledger.mark(BLOCKED)
@@ -260,7 +262,7 @@ class _RoundMachine:
             ledger.mark(STARVED)
             stage.begin(block, self.env.now)
             _, last = hbm.transfer(3, self.env.now, self.out_loads[block])
-            accepted = max(last - hbm.queue_cycles - self.env.now, 0.0)
+            accepted = max(last - self.queue_cycles - self.env.now, 0.0)
             yield from self._work(ledger, stage, block, accepted, (merged, self.config.layers))
             ledger.mark(STARVED)
         self.end = max(self.env.now + hbm.burst_cycles, hbm.free.max(initial=0.0))
