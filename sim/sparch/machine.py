@@ -24,6 +24,7 @@ from sim.events import BLOCKED, BUSY, IDLE, MEMORY, STARVED, STATES, Ledger, Sta
 from sim.hbm import Hbm
 from sim.sparch.config import SpArchConfig
 from sim.sparch.plan import Plan, RoundPlan
+from sim.sparch.product import RoundCounts
 from sim.sparch.round_work import ELEMENT_BYTES
 
 UNITS = ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer")
@@ -72,14 +73,18 @@ def run_events(
     return run
 
 
-def merger_rate(config: SpArchConfig) -> float:
-    """Elements a merger passes in a cycle when its layer is the bottleneck: its width where FIFOs are deep enough.
+def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:
+    """Cycles of the busiest merge layer for each block.
 
-    A node cannot pass more than its output FIFO holds, and under two widths part of the cycles find too little in one of
-    its inputs: up to 12 %, fitted to the cycle model (such results are flagged).
+    A layer takes in up to its width in a cycle, and gives out no more than the output FIFO of one node holds. With FIFOs
+    under two widths part of the cycles find too little in one input: up to 12 %, fitted to the cycle model (such results
+    are flagged).
     """
     width, depth = config.merge_tree.width, config.merge_tree.fifo_depth
-    return min(width, depth) / (1 + 0.12 * min(max(2 - depth / width, 0.0), 1.0))
+    leaving = np.column_stack([counts.layer_in[:, 1:], counts.out])
+    cycles = np.maximum(counts.layer_in / width, leaving / min(width, depth)).max(axis=1, initial=0)
+    shallow = min(max(2 - depth / width, 0.0), 1.0)
+    return (cycles * (1 + 0.12 * shallow)).tolist()  # type: ignore[no-any-return]
 
 
 class _RoundMachine:
@@ -98,7 +103,7 @@ class _RoundMachine:
         self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
-        self.tree_cycles = (counts.layer_in.max(axis=1, initial=0) / merger_rate(config)).tolist()
+        self.tree_cycles = tree_cycles(counts, config)
         self.has_partials = traffic.partial_loads.any(axis=1).tolist()
         self._connect(counts, planned)
         self.processes = [
@@ -118,7 +123,7 @@ class _RoundMachine:
         self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
         self.head_misses = (planned.traffic.first_miss == 0).tolist()
         after_miss = 1 - (planned.traffic.last_miss + 1) / np.maximum(counts.requests, 1)
-        self.miss_share = (planned.traffic.misses / np.maximum(counts.requests, 1)).tolist()
+        self.late_share = (planned.traffic.late / np.maximum(counts.requests, 1)).tolist()
         self.row_last, self.rows = counts.row_last.tolist(), counts.rows.tolist()
         self.after_miss_cycles = (after_miss * counts.slots / config.multipliers.groups).tolist()
         self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
@@ -227,7 +232,7 @@ class _RoundMachine:
                 yield lines.wait_end(block)
                 ledger.mark(STARVED)
             late = max(lines.ends[block] + 1 - ready, 0.0)
-            self.used.end(block, ready + self.miss_share[block] * late)
+            self.used.end(block, ready + self.late_share[block] * late)
             self.products.end(block, ready + late)
 
     def _merge(self) -> Wait:
