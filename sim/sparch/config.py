@@ -134,8 +134,13 @@ class SpArchConfig(_Table):
 
     @property
     def fetch_queue_bursts(self) -> int:
-        """Queue of the column fetchers in a channel: an eighth, since they run far ahead of those who need it now."""
+        """Queue of the column fetchers in a channel while they are far ahead of the look-ups: an eighth."""
         return max(1, self.dram.queue_bursts // 8)
+
+    @property
+    def fetch_watermark(self) -> int:
+        """Elements of A that wait for look-up from which on the column fetchers leave DRAM to the others."""
+        return max(self.merge_tree.ways, self.lookahead.elements // 16)
 
     @property
     def peak_bytes_per_cycle(self) -> float:

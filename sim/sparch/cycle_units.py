@@ -16,7 +16,6 @@ from sim.sparch.cycle_state import (
     BLOCKED,
     BUSY,
     CHUNK,
-    CONSUMED,
     FETCH_UNIT,
     IDLE,
     LOOKUP_Q,
@@ -25,11 +24,12 @@ from sim.sparch.cycle_state import (
     NEVER,
     P_BURSTS,
     PARTIALS_UNIT,
-    PINNED,
     POOL,
     PREFETCH_UNIT,
     PROGRESS,
     PUSHED,
+    RETIRED_Q,
+    RETIRED_X,
     SERVED,
     STARVED,
     WRITE_END,
@@ -44,7 +44,9 @@ from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
 @forceinline
 def channels_have_room(m: Machine, st: State, unit: int, first: int, stop: int, t: int) -> bool:
     """Whether `unit` may queue one more burst in every channel that bursts ``first : stop`` fall into."""
-    limit = m.fetch_queue_cycles if unit == FETCH_UNIT else m.queue_cycles
+    limit = m.queue_cycles
+    if unit == FETCH_UNIT and st.s[A_ISSUED] - st.s[LOOKUP_X] >= m.fetch_watermark:
+        limit = m.fetch_queue_cycles
     for burst in range(first, min(stop, first + m.channels)):
         if st.queued[unit, burst % m.channels] - t >= limit:
             return False
@@ -319,7 +321,7 @@ def tick_multipliers(m: Machine, st: State, w: Streams, t: int) -> int:
     if worked:
         st.s[PROGRESS] += 1
         return BUSY
-    if st.s[CONSUMED] == w.row.size:
+    if st.s[RETIRED_X] == w.row.size:
         return IDLE
     waiting = False
     for slot in range(m.leaves):
@@ -347,19 +349,32 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
         st.value[fifo, at] = w.scale[x] * w.b_data[y]
         at += 1
     st.count[fifo] += chunk
+    first = w.request[x] + offset // m.line_elements
     if offset + chunk == w.length[x]:
-        st.s[PINNED] -= (offset + chunk - 1) // m.line_elements + 1 - offset // m.line_elements
-        st.s[CONSUMED] += 1
+        for q in range(first, w.request[x + 1]):
+            st.line_used[q] = 1
+        st.a_used[x] = 1
         st.place[slot] += 1
         st.offset[slot] = 0
     else:
-        st.s[PINNED] -= (offset + chunk) // m.line_elements - offset // m.line_elements
+        for q in range(first, w.request[x] + (offset + chunk) // m.line_elements):
+            st.line_used[q] = 1
         st.offset[slot] = offset + chunk
+    retire(st)
     st.wait[slot] = 0
     if was_empty:
         refresh(m, st, fifo)
     else:
         st.awake[fifo >> 1] = 1
+
+
+@forceinline
+def retire(st: State) -> None:
+    """Lines and look-ahead slots are released in the order in which they were asked for."""
+    while st.line_used[st.s[RETIRED_Q]]:
+        st.s[RETIRED_Q] += 1
+    while st.a_used[st.s[RETIRED_X]]:
+        st.s[RETIRED_X] += 1
 
 
 @forceinline
@@ -455,10 +470,11 @@ def tick_prefetcher(m: Machine, st: State, w: Streams, t: int) -> int:
             break
         if w.length[x] == 0:
             st.s[LOOKUP_X] = x + 1
-            st.s[CONSUMED] += 1
+            st.a_used[x] = 1
+            retire(st)
             looked_up += 1
             continue
-        if st.s[PINNED] >= m.lines and w.row[x] != frontier_row(m, st, w):
+        if st.s[LOOKUP_Q] - st.s[RETIRED_Q] >= m.lines and w.row[x] != frontier_row(m, st, w):
             reason = BLOCKED
             break
         if not _look_up(m, st, w, x, t):
@@ -494,7 +510,6 @@ def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
         st.line_ready[q] = max(st.line_ready[source], t + 1)
     else:
         st.line_ready[q] = t + 1  # kept from an earlier round
-    st.s[PINNED] += 1
     st.s[LOOKUP_Q] = q + 1
     if q + 1 == w.request[x + 1]:
         st.s[LOOKUP_X] = x + 1
@@ -512,7 +527,7 @@ def tick_column_fetchers(m: Machine, st: State, w: Streams, t: int) -> int:
         x = st.s[A_ISSUED]
         if x == w.row.size:
             break
-        if x - st.s[CONSUMED] >= m.lookahead and w.row[x] != frontier_row(m, st, w):
+        if x - st.s[RETIRED_X] >= m.lookahead and w.row[x] != frontier_row(m, st, w):
             reason = BLOCKED
             break
         first, stop = span(w.a_index[x] * ELEMENT_BYTES, ELEMENT_BYTES, m.burst_bytes)

@@ -77,14 +77,14 @@ def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:
     """Cycles of the busiest merge layer for each block.
 
     A layer takes in up to its width in a cycle, and gives out no more than the output FIFO of one node holds. With FIFOs
-    under two widths part of the cycles find too little in one input: up to 12 %, fitted to the cycle model (such results
-    are flagged).
+    of a few widths some cycles find too little in one input: a loss fitted to the cycle model, 2.5 % at two widths, 14.5 %
+    at one and below (under two, results are flagged).
     """
     width, depth = config.merge_tree.width, config.merge_tree.fifo_depth
     leaving = np.column_stack([counts.layer_in[:, 1:], counts.out])
     cycles = np.maximum(counts.layer_in / width, leaving / min(width, depth)).max(axis=1, initial=0)
-    shallow = min(max(2 - depth / width, 0.0), 1.0)
-    return (cycles * (1 + 0.12 * shallow)).tolist()  # type: ignore[no-any-return]
+    shallow = np.interp(depth / width, [1, 2, 5], [0.145, 0.025, 0.0])
+    return (cycles * (1 + shallow)).tolist()  # type: ignore[no-any-return]
 
 
 class _RoundMachine:
@@ -123,13 +123,12 @@ class _RoundMachine:
         self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
         self.head_misses = (planned.traffic.first_miss == 0).tolist()
         after_miss = 1 - (planned.traffic.last_miss + 1) / np.maximum(counts.requests, 1)
-        self.late_share = (planned.traffic.late / np.maximum(counts.requests, 1)).tolist()
         self.row_last, self.rows = counts.row_last.tolist(), counts.rows.tolist()
         self.after_miss_cycles = (after_miss * counts.slots / config.multipliers.groups).tolist()
         self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
-        self.leaf_fifos = Window(self.merged, entering, inputs * config.merge_tree.fifo_depth / 2)
+        self.leaf_fifos = Window(self.merged, entering, inputs * config.merge_tree.fifo_depth * 0.8)
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
 
     def _until(self, time: float) -> Wait:
@@ -224,7 +223,6 @@ class _RoundMachine:
             yield from self.leaf_fifos.wait_first(block)
             ledger.mark(BLOCKED)
             self.products.begin(block, self.env.now)
-            self.used.begin(block, self.env.now)
             ready = self.env.now + self.multiply_cycles[block]
             yield from self._until(ready)
             ledger.mark(BUSY)
@@ -232,8 +230,9 @@ class _RoundMachine:
                 yield lines.wait_end(block)
                 ledger.mark(STARVED)
             late = max(lines.ends[block] + 1 - ready, 0.0)
-            self.used.end(block, ready + self.late_share[block] * late)
             self.products.end(block, ready + late)
+            self.used.begin(block, max(self.products.began[block], self.used.ends[block - 1] if block else 0.0))
+            self.used.end(block, ready + late)
 
     def _merge(self) -> Wait:
         """A row can be merged once every input has its first elements of it."""

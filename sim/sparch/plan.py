@@ -33,8 +33,7 @@ Loads = npt.NDArray[np.int32]
 class BlockTraffic:
     """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block.
 
-    late: line requests whose line, or an earlier one for the same tree input, was asked of DRAM less than a buffer of
-    requests before: they wait when memory is the bottleneck. first_miss, last_miss: place of the first and last, from 0; -1 where all hit.
+    first_miss, last_miss: place of the first and last, from 0; -1 where all hit.
     """
 
     a_loads: Loads
@@ -43,7 +42,6 @@ class BlockTraffic:
     out_loads: Loads
     b_elements: Int64s
     b_pointers: Int64s
-    late: Int64s
     first_miss: Int64s
     last_miss: Int64s
 
@@ -163,7 +161,7 @@ def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimit
 
 
 _COUNTED = ("a_elements", "products", "slots", "requests", "partial_in", "layer_in", "out")
-_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers", "late")
+_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers")
 
 
 def sequential_loads(upto_bytes: Int64s, first_burst: int, config: SpArchConfig) -> Loads:
@@ -296,18 +294,18 @@ class _Planner:
         a_loads = np.zeros((blocks, dram.channels), np.int32)
         b_loads = np.zeros((blocks, dram.channels), np.int32)
         b_elements, b_pointers = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
-        late, first_miss, last_miss = np.zeros(blocks, np.int64), np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
+        first_miss, last_miss = np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
         a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
         ends = np.cumsum(counts.a_elements)
         _a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
         _b_loads(
-            self.a.indices, self.b.indptr, elements.element, elements.slot, self.config.prefetch.lines, self.lines.first, self.lines.line_elements, source, ends,
+            self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
-            b_loads, b_elements, b_pointers, late, first_miss, last_miss,
+            b_loads, b_elements, b_pointers, first_miss, last_miss,
         )  # fmt: skip
         out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
         return BlockTraffic(
-            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers, late,
+            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers,
             first_miss, last_miss,
         )  # fmt: skip
 
@@ -330,19 +328,17 @@ def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: Lo
 
 @njit
 def _b_loads(
-    a_indices: Int32s, indptr: Int64s, element: Int64s, slot: Int32s, buffer_lines: int, first_line: Int64s, line_elements: int, source: Int32s,
+    a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
     ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
-    loads: Loads, elements: Int64s, pointers: Int64s, late: Int64s, first_miss: Int64s, last_miss: Int64s,
+    loads: Loads, elements: Int64s, pointers: Int64s, first_miss: Int64s, last_miss: Int64s,
 ) -> None:  # fmt: skip
     channels = loads.shape[1]
-    awaited = np.full(128, -buffer_lines, np.int64)  # by tree input: the newest request of DRAM it waits for
     q = 0
     x = 0
     for block in range(ends.size):
         begun = q
         while x < ends[block]:
             k = a_indices[element[x]]
-            s = slot[x]
             x += 1
             for part in range(first_line[k + 1] - first_line[k]):
                 if source[q] == q:
@@ -358,7 +354,4 @@ def _b_loads(
                     if count_pointers and part == 0:
                         pointers[block] += 1
                         loads[block, (base_pointers + k * POINTER_BYTES // burst_bytes) % channels] += 1
-                awaited[s] = max(awaited[s], source[q])
-                if awaited[s] > q - buffer_lines:
-                    late[block] += 1
                 q += 1
