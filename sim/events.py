@@ -58,6 +58,8 @@ class Window:
 
     counts: elements of each block. The producer passes the point ``x`` (elements before it) of its own work only when
     the consumer has passed ``x - capacity``, but never waits for block ``unbound`` (by default its own) or a later one.
+    Where ``rows`` are given, the consumer makes room only at the end of each of them; a row that is cut into blocks
+    makes room at the end of the last, ``row_last``.
     """
 
     def __init__(
@@ -66,8 +68,11 @@ class Window:
         counts: npt.NDArray[np.int64],
         capacity: float,
         unbound: npt.NDArray[np.int64] | None = None,
+        rows: npt.NDArray[np.int64] | None = None,
+        row_last: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.consumer = consumer
+        self._rows, self._row_last = rows, row_last
         self._unbound = np.arange(counts.size) if unbound is None else unbound
         upto = np.concatenate([[0], np.cumsum(counts)]).astype(float)
         self._upto, self._capacity = upto, capacity
@@ -82,6 +87,10 @@ class Window:
         block = np.clip(np.searchsorted(upto, needed, side="left") - 1, 0, np.maximum(unbound - 1, 0))
         size = np.maximum(upto[block + 1] - upto[block], 1e-9)
         share = np.clip((needed - upto[block]) / size, 0.0, 1.0)
+        if self._rows is not None and self._row_last is not None:
+            share = np.ceil(share * self._rows[block] - 1e-9) / self._rows[block]
+            share = np.where(self._row_last[block] > block, 1.0, share)
+            block = np.minimum(self._row_last[block], np.maximum(unbound - 1, 0))
         block = np.where((needed <= 0) | (unbound == 0), -1, block)
         return list(zip(block.tolist(), share.tolist(), strict=True))
 

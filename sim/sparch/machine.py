@@ -117,8 +117,12 @@ class _RoundMachine:
             Stage(self.env, self.blocks) for _ in range(7)
         )
         row = counts.row_first  # a row that is larger than a window is let through
-        self.lookahead = Window(self.used, counts.a_elements, config.lookahead.elements, row)
-        self.buffer = Window(self.used, counts.requests, config.prefetch.lines, row)
+        # rows of B that fit the leaf FIFOs are used as they come, longer ones are in use until their row is merged
+        long = counts.products > counts.a_elements * config.merge_tree.fifo_depth
+        steps = np.where(long, counts.rows, 1 << 30)
+        row_last = np.where(long, counts.row_last, np.arange(self.blocks))
+        self.lookahead = Window(self.used, counts.a_elements, config.lookahead.elements, row, steps, row_last)
+        self.buffer = Window(self.used, counts.requests, config.prefetch.lines, row, steps, row_last)
         before = np.cumsum(counts.requests) - counts.requests
         self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
         self.head_misses = (planned.traffic.first_miss == 0).tolist()
@@ -128,7 +132,9 @@ class _RoundMachine:
         self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
-        self.leaf_fifos = Window(self.merged, entering, inputs * config.merge_tree.fifo_depth * 0.8)
+        capacity = inputs * config.merge_tree.fifo_depth * 0.8
+        self.leaf_fifos = Window(self.merged, entering, capacity)
+        self.held_back = np.maximum(1 - capacity / np.maximum(entering, 1), 0.0).tolist()
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
 
     def _until(self, time: float) -> Wait:
@@ -143,6 +149,7 @@ class _RoundMachine:
         known = min(source.ends[block] for source, _ in sources) >= 0
         if known:
             stage.end(block, max(ready, *(source.ends[block] + lag for source, lag in sources)))
+            self._passed(stage, block)
         yield from self._until(ready)
         ledger.mark(BUSY)
         if not known:
@@ -150,6 +157,7 @@ class _RoundMachine:
                 if source.ends[block] < 0:
                     yield source.wait_end(block)
             stage.end(block, max(ready, *(source.ends[block] + lag for source, lag in sources)))
+            self._passed(stage, block)
         yield from self._until(stage.ends[block])
 
     def _fetch_columns(self) -> Wait:
@@ -231,8 +239,22 @@ class _RoundMachine:
                 ledger.mark(STARVED)
             late = max(lines.ends[block] + 1 - ready, 0.0)
             self.products.end(block, ready + late)
-            self.used.begin(block, max(self.products.began[block], self.used.ends[block - 1] if block else 0.0))
-            self.used.end(block, ready + late)
+            if not self.held_back[block]:
+                yield from self.leaf_fifos.wait_last(block)
+                ledger.mark(BLOCKED)
+                self._release(block, self.env.now)
+
+    def _passed(self, stage: Stage, block: int) -> None:
+        """A block that is larger than the leaf FIFOs is in them only when the tree has taken the rest."""
+        if stage is self.merged and self.held_back[block]:
+            begin, end = stage.began[block], stage.ends[block]
+            self._release(block, begin + self.held_back[block] * (end - begin))
+
+    def _release(self, block: int, when: float) -> None:
+        """Lines of `block` are free again once its products are in the leaf FIFOs."""
+        before = self.used.ends[block - 1] if block else 0.0
+        self.used.begin(block, max(self.products.began[block], before))
+        self.used.end(block, max(when, self.products.ends[block], before))
 
     def _merge(self) -> Wait:
         """A row can be merged once every input has its first elements of it."""
