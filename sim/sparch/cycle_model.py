@@ -10,8 +10,8 @@ passed its channel.
 
 Choices where the paper is silent (README has the list): every input announces the least key it can still bring, so
 that the tree never waits for an input that has nothing for the current row; the last element of a node FIFO waits
-while an equal key can still arrive; a line stays pinned from its look-up until the multipliers have used it and all
-that were asked for before it, except that the oldest row always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port
+while an equal key can still arrive; lines and look-ahead slots are held from their look-up until the whole row of
+the output has been multiplied, and released in order; the oldest row always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port
 conflicts, and the comparators one by one (see `merger` for those).
 """
 

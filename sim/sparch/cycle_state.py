@@ -22,7 +22,7 @@ NEVER = 2**62
 """A time or key beyond all others."""
 
 # scalars in State.s
-(LOOKUP_X, LOOKUP_Q, RETIRED_Q, RETIRED_X, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
+(LOOKUP_X, LOOKUP_Q, OLDEST_X, RETIRED_X, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
  SERVED, B_BURSTS, A_BURSTS, P_BURSTS, PROGRESS, SCALARS) = range(18)  # fmt: skip
 
 # units that use the channels: rows of State.queued
@@ -86,7 +86,6 @@ class State(NamedTuple):
     offset: Int64s
     a_ready: Int64s
     line_ready: Int64s
-    line_used: UInt8s
     a_used: UInt8s
     chunk_ready: Int64s
     chunk_next: Int64s
@@ -123,7 +122,6 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
         offset=np.zeros(machine.ways, np.int64),
         a_ready=np.zeros(streams.row.size, np.int64),
         line_ready=np.full(streams.source.size, NEVER, np.int64),
-        line_used=np.zeros(streams.source.size + 1, np.uint8),
         a_used=np.zeros(streams.row.size + 1, np.uint8),
         chunk_ready=np.full(streams.chunk_begin.size, NEVER, np.int64),
         chunk_next=np.full(streams.chunk_begin.size, -1, np.int64),

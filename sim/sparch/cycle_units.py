@@ -22,13 +22,13 @@ from sim.sparch.cycle_state import (
     LOOKUP_X,
     MEMORY,
     NEVER,
+    OLDEST_X,
     P_BURSTS,
     PARTIALS_UNIT,
     POOL,
     PREFETCH_UNIT,
     PROGRESS,
     PUSHED,
-    RETIRED_Q,
     RETIRED_X,
     SERVED,
     STARVED,
@@ -267,17 +267,6 @@ def _layer_done(st: State, first: int) -> bool:
 
 
 @forceinline
-def frontier_row(m: Machine, st: State, w: Streams) -> int:
-    """Least row that still has something to multiply."""
-    row = NEVER
-    for slot in range(m.leaves):
-        at = w.leaf_start[slot] + st.place[slot]
-        if at < w.leaf_start[slot + 1]:
-            row = min(row, w.row[w.leaf_element[at]])
-    return row
-
-
-@forceinline
 def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
     """-1 where the next chunk of `slot` can be multiplied; else when to look again (a pop or a look-up wakes it)."""
     at = w.leaf_start[slot] + st.place[slot]
@@ -349,18 +338,13 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
         st.value[fifo, at] = w.scale[x] * w.b_data[y]
         at += 1
     st.count[fifo] += chunk
-    first = w.request[x] + offset // m.line_elements
     if offset + chunk == w.length[x]:
-        for q in range(first, w.request[x + 1]):
-            st.line_used[q] = 1
         st.a_used[x] = 1
         st.place[slot] += 1
         st.offset[slot] = 0
     else:
-        for q in range(first, w.request[x] + (offset + chunk) // m.line_elements):
-            st.line_used[q] = 1
         st.offset[slot] = offset + chunk
-    retire(st)
+    retire(st, w)
     st.wait[slot] = 0
     if was_empty:
         refresh(m, st, fifo)
@@ -369,12 +353,14 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
 
 
 @forceinline
-def retire(st: State) -> None:
-    """Lines and look-ahead slots are released in the order in which they were asked for."""
-    while st.line_used[st.s[RETIRED_Q]]:
-        st.s[RETIRED_Q] += 1
-    while st.a_used[st.s[RETIRED_X]]:
-        st.s[RETIRED_X] += 1
+def retire(st: State, w: Streams) -> None:
+    """Lines and look-ahead slots are released row by row, in order: find the oldest row that is still multiplied."""
+    x = st.s[RETIRED_X]
+    if st.a_used[x]:
+        while st.a_used[x]:
+            x += 1
+        st.s[RETIRED_X] = x
+        st.s[OLDEST_X] = w.row_begin[x]
 
 
 @forceinline
@@ -471,10 +457,10 @@ def tick_prefetcher(m: Machine, st: State, w: Streams, t: int) -> int:
         if w.length[x] == 0:
             st.s[LOOKUP_X] = x + 1
             st.a_used[x] = 1
-            retire(st)
+            retire(st, w)
             looked_up += 1
             continue
-        if st.s[LOOKUP_Q] - st.s[RETIRED_Q] >= m.lines and w.row[x] != frontier_row(m, st, w):
+        if w.row_begin[x] != st.s[OLDEST_X] and st.s[LOOKUP_Q] - w.request[st.s[OLDEST_X]] >= m.lines:
             reason = BLOCKED
             break
         if not _look_up(m, st, w, x, t):
@@ -527,7 +513,7 @@ def tick_column_fetchers(m: Machine, st: State, w: Streams, t: int) -> int:
         x = st.s[A_ISSUED]
         if x == w.row.size:
             break
-        if x - st.s[RETIRED_X] >= m.lookahead and w.row[x] != frontier_row(m, st, w):
+        if w.row_begin[x] != st.s[OLDEST_X] and x - st.s[OLDEST_X] >= m.lookahead:
             reason = BLOCKED
             break
         first, stop = span(w.a_index[x] * ELEMENT_BYTES, ELEMENT_BYTES, m.burst_bytes)

@@ -117,12 +117,8 @@ class _RoundMachine:
             Stage(self.env, self.blocks) for _ in range(7)
         )
         row = counts.row_first  # a row that is larger than a window is let through
-        # rows of B that fit the leaf FIFOs are used as they come, longer ones are in use until their row is merged
-        long = counts.products > counts.a_elements * config.merge_tree.fifo_depth
-        steps = np.where(long, counts.rows, 1 << 30)
-        row_last = np.where(long, counts.row_last, np.arange(self.blocks))
-        self.lookahead = Window(self.used, counts.a_elements, config.lookahead.elements, row, steps, row_last)
-        self.buffer = Window(self.used, counts.requests, config.prefetch.lines, row, steps, row_last)
+        self.lookahead = Window(self.used, counts.a_elements, config.lookahead.elements, row, counts.rows, counts.row_last)
+        self.buffer = Window(self.used, counts.requests, config.prefetch.lines, row, counts.rows, counts.row_last)
         before = np.cumsum(counts.requests) - counts.requests
         self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
         self.head_misses = (planned.traffic.first_miss == 0).tolist()

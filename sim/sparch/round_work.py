@@ -51,13 +51,14 @@ class Streams(NamedTuple):
     """Inputs of the tree in one round. Keys are ``row * columns + column``.
 
     Leaf s < leaves: elements ``leaf_element[leaf_start[s] : leaf_start[s + 1]]`` of A in round order. row, length,
-    begin (into B), scale: per element. request: first request of each element. Partial stream p, input ``leaves + p``:
+    begin (into B), scale: per element. row_begin: first element of its row. request: first request of each element. Partial stream p, input ``leaves + p``:
     ``key[stream_start[p] : stream_start[p + 1]]``.
     """
 
     leaf_start: Int64s
     leaf_element: Int64s
     row: Int64s
+    row_begin: Int64s
     slot: Int32s
     begin: Int64s
     length: Int64s
@@ -100,13 +101,14 @@ def build_streams(
         leaf_start=leaf_start,
         leaf_element=order.astype(np.int64),
         row=np.repeat(elements.rows.astype(np.int64), np.diff(elements.start)),
+        row_begin=np.append(np.repeat(elements.start[:-1], np.diff(elements.start)), elements.element.size),
         slot=elements.slot,
         begin=b.indptr[b_row],
         length=b.indptr[b_row + 1] - b.indptr[b_row],
         scale=a.data[elements.element],
         request=np.concatenate([[0], np.cumsum(parts)]).astype(np.int64),
         source=source,
-        a_index=elements.element,
+        a_index=elements.element if config.condensing else np.arange(elements.element.size, dtype=np.int64),
         b_row=b_row,
         b_indices=b.indices,
         b_data=b.data,
