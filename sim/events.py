@@ -78,6 +78,9 @@ class Window:
         self._upto, self._capacity = upto, capacity
         self._first = self.points(upto[:-1] + 1)
         self._last = self.points(upto[1:])
+        # share of each block that has to wait for the same row as its last element does
+        beyond = upto[1:] - (self.step_begin + capacity) if rows is not None else np.zeros(counts.size)
+        self.late_share = np.clip(beyond / np.maximum(counts, 1), 0.0, 1.0).tolist()
 
     def points(self, elements: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
         """For each block, the block and share of it that the consumer must have passed to make room for `elements`."""
@@ -89,7 +92,9 @@ class Window:
         share = np.clip((needed - upto[block]) / size, 0.0, 1.0)
         if self._rows is not None and self._row_last is not None:
             share = np.ceil(share * self._rows[block] - 1e-9) / self._rows[block]
-            share = np.where(self._row_last[block] > block, 1.0, share)
+            cut = self._row_last[block] > block
+            self.step_begin = upto[block] + np.where(cut, 0.0, share - 1 / self._rows[block]) * size
+            share = np.where(cut, 1.0, share)
             block = np.minimum(self._row_last[block], np.maximum(unbound - 1, 0))
         block = np.where((needed <= 0) | (unbound == 0), -1, block)
         return list(zip(block.tolist(), share.tolist(), strict=True))

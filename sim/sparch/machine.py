@@ -100,6 +100,8 @@ class _RoundMachine:
         self.blocks = counts.out.size
         self.a_loads, self.b_loads = traffic.a_loads, traffic.b_loads
         self.partial_loads, self.out_loads = traffic.partial_loads, traffic.out_loads
+        self.a_upto = [0, *np.cumsum(counts.a_elements).tolist()]
+        self.looked_up = 0
         self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
@@ -161,11 +163,14 @@ class _RoundMachine:
         for block in range(self.blocks):
             yield from self.lookahead.wait_first(block)
             ledger.mark(BLOCKED)
+            near = self.a_upto[block] - self.a_upto[self.looked_up] < self.config.fetch_watermark
+            queue = (self.config.dram.queue_bursts if near else self.config.fetch_queue_bursts) * hbm.burst_cycles
+            hbm.queue_cycles[0] = queue
             first, last = hbm.transfer(0, self.env.now, self.a_loads[block])
             stage.begin(block, first + hbm.latency)
             yield from self._until(self.env.now + self.fetch_cycles[block])
             ledger.mark(BUSY)
-            yield from self._until(last - self.config.fetch_queue_bursts * self.config.burst_cycles)
+            yield from self._until(last - queue)
             ledger.mark(MEMORY)
             yield from self.lookahead.wait_last(block)
             ledger.mark(BLOCKED)
@@ -174,20 +179,23 @@ class _RoundMachine:
     def _prefetch(self) -> Wait:
         ledger, hbm, stage = self.ledgers["prefetcher"], self.hbm, self.lines
         for block in range(self.blocks):
+            self.looked_up = block
             if self.fetched.began[block] < 0:
                 yield self.fetched.wait_begin(block)
             yield from self._until(self.fetched.began[block])
             ledger.mark(STARVED)
             yield from self.buffer.wait_first(block)
             ledger.mark(BLOCKED)
-            first, last = hbm.transfer(1, self.env.now, self.b_loads[block])
+            begin = self.env.now
+            first, last = hbm.transfer(1, begin, self.b_loads[block])
             misses = last > self.env.now
             stage.begin(block, first + hbm.latency if self.head_misses[block] else self.env.now + 1)
             yield from self._until(self.env.now + self.lookup_cycles[block])
             ledger.mark(BUSY)
             yield from self.buffer.wait(self.miss_points[block])
             ledger.mark(BLOCKED)
-            arrived = max(last, self.env.now) + hbm.latency + self.after_miss_cycles[block] if misses else 0.0
+            rest = self.buffer.late_share[block] * (last - begin)
+            arrived = max(last, self.env.now + rest) + hbm.latency + self.after_miss_cycles[block] if misses else 0.0
             yield from self._until(last - self.queue_cycles)
             ledger.mark(MEMORY)
             yield from self.buffer.wait_last(block)
