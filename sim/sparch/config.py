@@ -94,7 +94,7 @@ class Dram(_Table):
 class Event(_Table):
     """Settings of the event model only; they change its resolution, never the machine."""
 
-    block_elements: int = _int(8192, 16, 2**24, "products in one block, at most (a block holds whole output rows)")
+    block_elements: int = _int(16384, 16, 2**24, "products in one block, at most (a block holds whole output rows)")
 
 
 class SpArchConfig(_Table):

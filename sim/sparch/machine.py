@@ -14,7 +14,9 @@ such results are flagged. Choices that both models share are listed in `cycle_mo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +57,29 @@ def run_events(
     hbm = Hbm(dram.channels, plan.config.burst_cycles, queues, dram.latency_cycles)
     run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
     run.layer_busy = [0.0] * plan.config.layers
+    with _no_garbage_collection():
+        _run_rounds(env, hbm, plan, run, progress)
+    run.cycles = int(env.now)
+    run.bursts = hbm.bursts
+    run.events = next(env._eid)  # SimPy numbers its events
+    return run
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """The engine makes many short-lived objects; looking for cycles among them costs more than it frees."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _run_rounds(
+    env: simpy.Environment, hbm: Hbm, plan: Plan, run: EventRun, progress: Callable[[int, int], None]
+) -> None:
     for index, planned in enumerate(plan.rounds):
         machine = _RoundMachine(env, hbm, plan, planned, run.ledgers)
         env.run(until=env.all_of(machine.processes))
@@ -67,10 +92,6 @@ def run_events(
             run.layer_busy[layer] += elements / plan.config.merge_tree.width
         run.round_ends.append(int(env.now))
         progress(index + 1, len(plan.rounds))
-    run.cycles = int(env.now)
-    run.bursts = hbm.bursts
-    run.events = next(env._eid)  # SimPy numbers its events
-    return run
 
 
 def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:

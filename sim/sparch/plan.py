@@ -92,12 +92,17 @@ def make_plan(
 
 
 def block_limits(config: SpArchConfig) -> BlockLimits:
-    """Blocks small enough that the machine's windows hold several of them."""
+    """Blocks small enough that the machine's windows hold several of them; two where the line buffer is roomy.
+
+    It is when it holds twice the bursts that are under way while a first byte travels.
+    """
+    bursts_in_flight = config.dram.latency_cycles * config.dram.channels / config.burst_cycles
+    roomy = config.prefetch.lines >= 2 * bursts_in_flight
     return BlockLimits(
         elements=config.event.block_elements,
-        requests=max(1, config.prefetch.lines // 4),
+        requests=max(1, config.prefetch.lines // (2 if roomy else 4)),
         a_elements=max(1, config.lookahead.elements // 8),
-        partial_in=max(1, config.partials.fifo_depth // 4),
+        partial_in=max(1, config.partials.fifo_depth // (2 if roomy else 4)),
         shares=32,
     )
 

@@ -245,17 +245,29 @@ def _merge(
                         else:
                             value[c] += scale * b_data[y]
                         mask_high[c] |= bit
-                else:
+                elif wide:
                     bit = one << np.uint64(s)
                     for y in range(begin, end):
                         c = b_indices[y]
-                        held = mask[c]
-                        if held == 0 and (not wide or mask_high[c] == 0):
+                        if mask[c] == 0 and mask_high[c] == 0:
                             indices[n] = c
                             n += 1
                             value[c] = scale * b_data[y]
                         else:
                             value[c] += scale * b_data[y]
+                        mask[c] |= bit
+                else:  # the hot loop: unsigned indices spare the test for negative ones
+                    bit = one << np.uint64(s)
+                    for y in range(np.uint64(begin), np.uint64(end)):
+                        c = np.uint32(b_indices[y])
+                        product = scale * b_data[y]
+                        held = mask[c]
+                        if held == 0:
+                            indices[np.uint64(n)] = c
+                            n += 1
+                            value[c] = product
+                        else:
+                            value[c] += product
                         mask[c] = held | bit
             b_a += el_start[e + 1] - el_start[e]
             e += 1
