@@ -2,8 +2,9 @@
 
 A request is a vector of bursts by channel. Each unit may have a bounded number of bursts waiting in a channel, so units
 that want it at the same time get shares in proportion to their queues: a request of ``w`` bursts waits for its own
-unit's earlier ones and, of what another unit still has to transfer, for at most that share of ``w`` plus a full queue. A channel never does more than one
-burst at a time: `free` is when it has done all that was asked of it. Not modelled: banks, row buffers, refresh.
+unit's earlier ones and, of what another unit still has to transfer, for at most that share of ``w`` plus a full queue.
+A channel never does more than one burst at a time: `free` is when it has done all that was asked of it.
+Not modelled: banks, row buffers, refresh.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from platformdirs import user_cache_dir
@@ -31,22 +31,28 @@ def _kernel_cache() -> str:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = _kernel_cache()
+    setattr(numba.config, "CACHE_DIR", _kernel_cache())  # noqa: B010
+
+
+_FOLDED: dict[str, Any] = {"cache": True, "forceinline": True, "error_model": "numpy", "_nrt": False}
 
 
 def njit(function: _Function) -> _Function:
     """Compile in nopython mode, cached on disk."""
-    compiled: _Function = numba.njit(cache=True, boundscheck=False)(function)
-    return compiled
+    compiled: Any = numba.njit(cache=True, boundscheck=False)(function)
+    return cast(_Function, compiled)
 
 
 def inline(function: _Function) -> _Function:
     """Compile a helper that is always inlined into the kernels that call it."""
-    compiled: _Function = numba.njit(cache=True, inline="always")(function)
-    return compiled
+    compiled: Any = numba.njit(cache=True, inline="always")(function)
+    return cast(_Function, compiled)
 
 
 def forceinline(function: _Function) -> _Function:
-    """Compile a helper with many record arguments: LLVM folds it into its callers, which saves passing the records."""
-    compiled: _Function = numba.njit(cache=True, _nrt=False, forceinline=True, error_model="numpy")(function)
-    return compiled
+    """Compile a helper of the cycle model: LLVM folds it into its callers, which saves passing the records of arrays.
+
+    Without the run-time's reference counts (`_nrt`), which would cost more than the work: they allocate nothing.
+    """
+    compiled: Any = numba.njit(**_FOLDED)(function)
+    return cast(_Function, compiled)

@@ -3,16 +3,17 @@
 Slow and plain: the reference that the event model (`machine`) is held to. They share the schedule, the order of the
 requests, the replacement and the counts of `plan`; they share no timing code.
 
-Within a cycle the tree acts from its end to its start (writer, root layer ... first layer, multipliers), so data pushed
-in one cycle moves on in the next, and room made in a cycle can be used in it; then the readers ask for data (column
-fetchers, prefetcher, partial-matrix fetcher), the one that everything else waits for first. Merge rounds follow one another: a round starts when the last write of the one before has
-passed its channel.
+Within a cycle the tree acts from its end to its start (writer, root layer ... first layer, multipliers), so data
+pushed in one cycle moves on in the next, and room made in a cycle can be used in it; then the readers ask for data
+(column fetchers, prefetcher, partial-matrix fetcher), the one that everything else waits for first. Merge rounds follow
+one another: a round starts when the last write of the one before has passed its channel.
 
 Choices where the paper is silent (README has the list): every input announces the least key it can still bring, so
 that the tree never waits for an input that has nothing for the current row; the last element of a node FIFO waits
-while an equal key can still arrive; lines and look-ahead slots are held from their look-up until the whole row of
-the output has been multiplied, and released in order; the oldest row always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port
-conflicts, and the comparators one by one (see `merger` for those).
+while an equal key can still arrive; a layer serves the node with the least key; lines and look-ahead slots are held
+from their look-up until the whole row of the output has been multiplied, and released in order, and the oldest row
+always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port conflicts, and the comparators
+one by one (see `merger` for those).
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ def run_round(
     start: int,
     progress: Callable[[int], None],
 ) -> CycleRound:
-    """Simulate one merge round from cycle `start`; `free` (channels) is updated. Raises InvariantError on a deadlock."""
+    """Simulate one merge round from cycle `start`; `free` (channels) is updated.
+
+    Raises InvariantError where nothing moves any more, or the root passes another number of elements than planned.
+    """
     state = new_state(machine, streams, free, elements_out)
     _prepare(machine, state, streams)
     t = start

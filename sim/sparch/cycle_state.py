@@ -76,7 +76,7 @@ class State(NamedTuple):
     key: npt.NDArray[np.int64]
     value: npt.NDArray[np.float64]
     head: Int32s
-    count: Int32s
+    held: Int32s
     bound: Int64s
     awake: UInt8s
     ready: npt.NDArray[np.int8]
@@ -112,7 +112,7 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
         key=np.zeros((fifos, machine.depth), np.int64),
         value=np.zeros((fifos, machine.depth)),
         head=np.zeros(fifos, np.int32),
-        count=np.zeros(fifos, np.int32),
+        held=np.zeros(fifos, np.int32),
         bound=np.full(fifos, NEVER, np.int64),
         awake=np.ones(fifos, np.uint8),
         ready=np.zeros(fifos, np.int8),

@@ -47,7 +47,7 @@ def channels_have_room(m: Machine, st: State, unit: int, first: int, stop: int, 
     limit = m.queue_cycles
     if unit == FETCH_UNIT and st.s[A_ISSUED] - st.s[LOOKUP_X] >= m.fetch_watermark:
         limit = m.fetch_queue_cycles
-    for burst in range(first, min(stop, first + m.channels)):
+    for burst in range(first, min(stop, first + m.channels)):  # noqa: SIM110 - a loop compiles
         if st.queued[unit, burst % m.channels] - t >= limit:
             return False
     return True
@@ -70,7 +70,7 @@ def transfer(m: Machine, st: State, unit: int, first: int, stop: int, t: int) ->
 def refresh(m: Machine, st: State, fifo: int) -> None:
     """Recompute the least key that can still come out of `fifo`, and carry a change up the tree."""
     while fifo >= 1:
-        if st.count[fifo] > 0:
+        if st.held[fifo] > 0:
             bound = st.key[fifo, st.head[fifo]]
         elif fifo < m.ways:
             bound = min(st.bound[2 * fifo], st.bound[2 * fifo + 1])
@@ -82,7 +82,7 @@ def refresh(m: Machine, st: State, fifo: int) -> None:
             return
         st.bound[fifo] = bound
         st.awake[parent >> 1] = 1
-        if st.count[parent] > 0:
+        if st.held[parent] > 0:
             return
         fifo = parent
 
@@ -93,9 +93,9 @@ def set_leaf_bound(m: Machine, st: State, fifo: int, bound: int) -> None:
     parent = fifo >> 1
     st.awake[parent] = 1
     st.awake[parent >> 1] = 1
-    if st.count[fifo] == 0 and st.bound[fifo] != bound:
+    if st.held[fifo] == 0 and st.bound[fifo] != bound:
         st.bound[fifo] = bound
-        if st.count[parent] == 0:
+        if st.held[parent] == 0:
             refresh(m, st, parent)
 
 
@@ -123,7 +123,7 @@ def stream_bound(m: Machine, st: State, w: Streams, slot: int) -> int:
 @forceinline
 def ready_elements(m: Machine, st: State, fifo: int) -> int:
     """Elements that may be taken from `fifo`: the last one stays while an equal key can still be added to it."""
-    count = st.count[fifo]
+    count = st.held[fifo]
     if count == 0 or fifo >= m.ways:
         return count
     last = st.head[fifo] + count - 1
@@ -141,7 +141,7 @@ def node_ready(m: Machine, st: State, o: int) -> int:
     sure = (x <= y and ready_elements(m, st, 2 * o) > 0) or (y <= x and ready_elements(m, st, 2 * o + 1) > 0)
     if not sure:
         return 0
-    room = m.writer_depth - (st.s[PUSHED] - st.s[SERVED]) if o == 1 else m.depth - st.count[o]
+    room = m.writer_depth - (st.s[PUSHED] - st.s[SERVED]) if o == 1 else m.depth - st.held[o]
     return 1 if room > 0 else -1
 
 
@@ -159,20 +159,20 @@ def push(m: Machine, st: State, o: int, key: int, value: float) -> bool:
         st.out_value[n] = value
         st.s[PUSHED] = n + 1
         return True
-    last = st.head[o] + st.count[o] - 1
+    last = st.head[o] + st.held[o] - 1
     if last >= m.depth:
         last -= m.depth
-    if st.count[o] > 0 and st.key[o, last] == key:
+    if st.held[o] > 0 and st.key[o, last] == key:
         st.value[o, last] += value
         return True
-    if st.count[o] == m.depth:
+    if st.held[o] == m.depth:
         return False
     last += 1
     if last >= m.depth:
         last -= m.depth
     st.key[o, last] = key
     st.value[o, last] = value
-    st.count[o] += 1
+    st.held[o] += 1
     return True
 
 
@@ -202,7 +202,7 @@ def merge(m: Machine, st: State, w: Streams, o: int, layer: int) -> None:
         if fifo >= m.ways:
             if st.wait[fifo - m.ways] == NEVER:
                 st.wait[fifo - m.ways] = 0
-            if st.count[fifo] == 0:
+            if st.held[fifo] == 0:
                 set_leaf_bound(m, st, fifo, stream_bound(m, st, w, fifo - m.ways))
             else:
                 refresh(m, st, fifo)
@@ -220,8 +220,8 @@ def pop(m: Machine, st: State, fifo: int) -> int:
     st.head[fifo] += 1
     if st.head[fifo] == m.depth:
         st.head[fifo] = 0
-    st.count[fifo] -= 1
-    if st.count[fifo] > 0:
+    st.held[fifo] -= 1
+    if st.held[fifo] > 0:
         return st.key[fifo, st.head[fifo]]
     if fifo < m.ways:
         return min(st.bound[2 * fifo], st.bound[2 * fifo + 1])
@@ -260,7 +260,7 @@ def tick_layer(m: Machine, st: State, w: Streams, layer: int) -> int:
 
 @forceinline
 def _layer_done(st: State, first: int) -> bool:
-    for child in range(2 * first, 4 * first):
+    for child in range(2 * first, 4 * first):  # noqa: SIM110 - a loop compiles
         if st.bound[child] != NEVER:
             return False
     return True
@@ -274,7 +274,7 @@ def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
         return NEVER
     x = w.leaf_element[at]
     chunk = min(m.lanes, w.length[x] - st.offset[slot])
-    if m.depth - st.count[m.ways + slot] < min(chunk, (m.depth + 1) // 2):
+    if m.depth - st.held[m.ways + slot] < min(chunk, (m.depth + 1) // 2):
         return NEVER
     last = w.request[x] + (st.offset[slot] + chunk - 1) // m.line_elements
     if last >= st.s[LOOKUP_Q]:
@@ -299,7 +299,7 @@ def tick_multipliers(m: Machine, st: State, w: Streams, t: int) -> int:
                 st.wait[slot] = chunk_wait(m, st, w, slot, t)
                 if st.wait[slot] >= 0:
                     continue
-            urgency = st.urgency[slot] + st.count[m.ways + slot]
+            urgency = st.urgency[slot] + st.held[m.ways + slot]
             if urgency < best:
                 best = urgency
                 chosen = slot
@@ -328,16 +328,16 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
     fifo = m.ways + slot
     x = w.leaf_element[w.leaf_start[slot] + st.place[slot]]
     offset = st.offset[slot]
-    chunk = min(m.lanes, w.length[x] - offset, m.depth - st.count[fifo])
-    was_empty = st.count[fifo] == 0
-    at = st.head[fifo] + st.count[fifo]
+    chunk = min(m.lanes, w.length[x] - offset, m.depth - st.held[fifo])
+    was_empty = st.held[fifo] == 0
+    at = st.head[fifo] + st.held[fifo]
     for y in range(w.begin[x] + offset, w.begin[x] + offset + chunk):
         if at >= m.depth:
             at -= m.depth
         st.key[fifo, at] = w.row[x] * m.cols + w.b_indices[y]
         st.value[fifo, at] = w.scale[x] * w.b_data[y]
         at += 1
-    st.count[fifo] += chunk
+    st.held[fifo] += chunk
     if offset + chunk == w.length[x]:
         st.a_used[x] = 1
         st.place[slot] += 1
@@ -376,7 +376,7 @@ def tick_partial_fetcher(m: Machine, st: State, w: Streams, t: int) -> int:
         if chunk < 0:
             continue
         outstanding = True
-        count = st.count[m.ways + slot]
+        count = st.held[m.ways + slot]
         if st.chunk_ready[chunk] <= t and count < m.depth and count < best:
             best = count
             chosen = slot
@@ -394,17 +394,17 @@ def _deliver(m: Machine, st: State, w: Streams, slot: int) -> None:
     fifo = m.ways + slot
     p = slot - m.leaves
     chunk = st.place[slot]
-    was_empty = st.count[fifo] == 0
+    was_empty = st.held[fifo] == 0
     for _ in range(m.width):
         at = w.stream_start[p] + st.offset[slot]
-        if st.count[fifo] == m.depth or at == w.chunk_end[chunk]:
+        if st.held[fifo] == m.depth or at == w.chunk_end[chunk]:
             break
-        tail = st.head[fifo] + st.count[fifo]
+        tail = st.head[fifo] + st.held[fifo]
         if tail >= m.depth:
             tail -= m.depth
         st.key[fifo, tail] = w.key[at]
         st.value[fifo, tail] = w.value[at]
-        st.count[fifo] += 1
+        st.held[fifo] += 1
         st.offset[slot] += 1
         st.s[POOL] -= 1
     if w.stream_start[p] + st.offset[slot] == w.chunk_end[chunk]:
@@ -488,9 +488,9 @@ def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
         done = transfer(m, st, PREFETCH_UNIT, first, stop, t)
         st.s[B_BURSTS] += stop - first
         if m.count_pointers and part == 0:
-            pointer = m.burst_pointers + w.b_row[x] * POINTER_BYTES // m.burst_bytes
-            done = max(done, transfer(m, st, PREFETCH_UNIT, pointer, pointer + 1, t))
-            st.s[B_BURSTS] += 1
+            first, stop = span(w.b_row[x] * POINTER_BYTES, POINTER_BYTES, m.burst_bytes)
+            done = max(done, transfer(m, st, PREFETCH_UNIT, m.burst_pointers + first, m.burst_pointers + stop, t))
+            st.s[B_BURSTS] += stop - first
         st.line_ready[q] = done + m.latency
     elif source >= 0:
         st.line_ready[q] = max(st.line_ready[source], t + 1)

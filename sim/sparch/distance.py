@@ -1,7 +1,7 @@
 """Distance-list builder: the line requests of a merge round and when each line is used next (SpArch section II-D).
 
-A row of B is split into parts of `line_elements`; a line is (row, part). Requests come row by row over the elements of A
-in the round, part by part over each element's row of B. An element that meets an empty row of B asks for nothing.
+A row of B is split into parts of `line_elements`; a line is (row, part). Requests come row by row over the elements of
+A in the round, part by part over each element's row of B. An element that meets an empty row of B asks for nothing.
 """
 
 from __future__ import annotations

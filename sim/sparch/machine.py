@@ -22,19 +22,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
-from sim.events import BLOCKED, BUSY, IDLE, MEMORY, STARVED, STATES, Ledger, Stage, Wait, Window
+from sim.events import BLOCKED, BUSY, IDLE, MEMORY, STARVED, Ledger, Stage, Wait, Window
 from sim.hbm import Hbm
 from sim.sparch.config import SpArchConfig
 from sim.sparch.plan import Plan, RoundPlan
 from sim.sparch.product import RoundCounts
-from sim.sparch.round_work import ELEMENT_BYTES
 
 UNITS = ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer")
 
 
 @dataclass
 class EventRun:
-    """Outcome of the event model. ledgers: cycles by state for each unit. counters: samples for the time line."""
+    """Outcome of the event model. ledgers: cycles by state for each unit; layer_busy: cycles for each merge layer.
+
+    counters: for the time line, (cycle, value) samples of DRAM bandwidth and of the lines held in the buffer.
+    """
 
     cycles: int = 0
     bursts: int = 0
@@ -42,6 +44,7 @@ class EventRun:
     round_ends: list[int] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     layer_busy: list[float] = field(default_factory=list)
+    counters: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
 
 def run_events(
@@ -57,8 +60,11 @@ def run_events(
     hbm = Hbm(dram.channels, plan.config.burst_cycles, queues, dram.latency_cycles)
     run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
     run.layer_busy = [0.0] * plan.config.layers
+    log = _TraceLog() if keep_slices else None
     with _no_garbage_collection():
-        _run_rounds(env, hbm, plan, run, progress)
+        _run_rounds(env, hbm, plan, run, log, progress)
+    if log:
+        run.counters = log.counters(plan.config.dram.burst_bytes)
     run.cycles = int(env.now)
     run.bursts = hbm.bursts
     run.events = next(env._eid)  # SimPy numbers its events
@@ -78,7 +84,12 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _run_rounds(
-    env: simpy.Environment, hbm: Hbm, plan: Plan, run: EventRun, progress: Callable[[int, int], None]
+    env: simpy.Environment,
+    hbm: Hbm,
+    plan: Plan,
+    run: EventRun,
+    log: _TraceLog | None,
+    progress: Callable[[int, int], None],
 ) -> None:
     for index, planned in enumerate(plan.rounds):
         machine = _RoundMachine(env, hbm, plan, planned, run.ledgers)
@@ -91,21 +102,68 @@ def _run_rounds(
         for layer, elements in enumerate(planned.counts.layer_in.sum(axis=0).tolist()):
             run.layer_busy[layer] += elements / plan.config.merge_tree.width
         run.round_ends.append(int(env.now))
+        if log:
+            log.add(machine, planned)
         progress(index + 1, len(plan.rounds))
+
+
+class _TraceLog:
+    """Samples for the counters of the time line, taken from the stages of each finished round."""
+
+    def __init__(self) -> None:
+        self._bursts: list[tuple[float, float, int]] = []
+        self._lines: list[tuple[float, int]] = []
+
+    def add(self, machine: _RoundMachine, planned: RoundPlan) -> None:
+        """Take the transfers and line look-ups of a round; a block's are spread evenly over its time."""
+        traffic = planned.traffic
+        sources = (
+            (machine.fetched, traffic.a_loads),
+            (machine.lines, traffic.b_loads),
+            (machine.partials, traffic.partial_loads),
+            (machine.written, traffic.out_loads),
+        )
+        for stage, loads in sources:
+            bursts = loads.sum(axis=1).tolist()
+            self._bursts += [part for part in zip(stage.began, stage.ends, bursts, strict=True) if part[2]]
+        for begin, end, requests in zip(
+            machine.lines.began, machine.used.ends, planned.counts.requests.tolist(), strict=True
+        ):
+            self._lines += [(begin, requests), (end, -requests)]
+
+    def counters(self, burst_bytes: int, bins: int = 2000) -> dict[str, list[tuple[float, float]]]:
+        """Bandwidth as the mean of even bins; lines held as they change."""
+        if not self._bursts:
+            return {}
+        begin, end, bursts = (np.array(column, dtype=np.float64) for column in zip(*self._bursts, strict=True))
+        edges = np.linspace(0.0, float(end.max()) + 1, bins + 1)
+        done = np.zeros(bins + 1)
+        for first, last, count in zip(begin, np.maximum(end, begin + 1), bursts, strict=True):
+            low, high = np.searchsorted(edges, [first, last])
+            done[low:high] += count * (edges[low:high] - first) / (last - first)
+            done[high:] += count
+        rate = np.diff(done) / np.diff(edges) * burst_bytes
+        changes = sorted(self._lines)
+        held = np.cumsum([change for _, change in changes])
+        return {
+            "dram_bytes_per_cycle": list(zip(edges[:-1].tolist(), rate.tolist(), strict=True)),
+            "buffer_lines_held": [(time, float(value)) for (time, _), value in zip(changes, held, strict=True)],
+        }
 
 
 def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:
     """Cycles of the busiest merge layer for each block.
 
-    A layer takes in up to its width in a cycle, and gives out no more than the output FIFO of one node holds. With FIFOs
-    of a few widths some cycles find too little in one input: a loss fitted to the cycle model, 2.5 % at two widths, 14.5 %
-    at one and below (under two, results are flagged).
+    A layer takes in up to its width in a cycle, and gives out no more than the output FIFO of one node holds. With
+    FIFOs of a few widths some cycles find too little in one input: a loss fitted to the cycle model, 2.5 % at two
+    widths, 14.5 % at one and below (under two, results are flagged).
     """
     width, depth = config.merge_tree.width, config.merge_tree.fifo_depth
     leaving = np.column_stack([counts.layer_in[:, 1:], counts.out])
     cycles = np.maximum(counts.layer_in / width, leaving / min(width, depth)).max(axis=1, initial=0)
     shallow = np.interp(depth / width, [1, 2, 5], [0.145, 0.025, 0.0])
-    return (cycles * (1 + shallow)).tolist()  # type: ignore[no-any-return]
+    slowed: list[float] = (cycles * (1 + shallow)).tolist()
+    return slowed
 
 
 class _RoundMachine:
@@ -127,11 +185,18 @@ class _RoundMachine:
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
         self.tree_cycles = tree_cycles(counts, config)
-        self.has_partials = traffic.partial_loads.any(axis=1).tolist()
+        self.has_partials = (traffic.partial_loads.sum(axis=1) > 0).tolist()
         self._connect(counts, planned)
         self.processes = [
             env.process(unit())
-            for unit in (self._fetch_columns, self._prefetch, self._fetch_partials, self._multiply, self._merge, self._write)
+            for unit in (
+                self._fetch_columns,
+                self._prefetch,
+                self._fetch_partials,
+                self._multiply,
+                self._merge,
+                self._write,
+            )
         ]
 
     def _connect(self, counts, planned: RoundPlan) -> None:  # type: ignore[no-untyped-def]
@@ -140,7 +205,9 @@ class _RoundMachine:
             Stage(self.env, self.blocks) for _ in range(7)
         )
         row = counts.row_first  # a row that is larger than a window is let through
-        self.lookahead = Window(self.used, counts.a_elements, config.lookahead.elements, row, counts.rows, counts.row_last)
+        self.lookahead = Window(
+            self.used, counts.a_elements, config.lookahead.elements, row, counts.rows, counts.row_last
+        )
         self.buffer = Window(self.used, counts.requests, config.prefetch.lines, row, counts.rows, counts.row_last)
         before = np.cumsum(counts.requests) - counts.requests
         self.miss_points = self.buffer.points((before + planned.traffic.last_miss + 1).astype(float))
@@ -160,9 +227,7 @@ class _RoundMachine:
         if time > self.env.now:
             yield self.env.timeout(time - self.env.now)
 
-    def _work(
-        self, ledger: Ledger, stage: Stage, block: int, cycles: float, *sources: tuple[Stage, float]
-    ) -> Wait:
+    def _work(self, ledger: Ledger, stage: Stage, block: int, cycles: float, *sources: tuple[Stage, float]) -> Wait:
         """Work on `block` for `cycles`; it does not end before each source has ended it plus a lag."""
         ready = self.env.now + cycles
         known = min(source.ends[block] for source, _ in sources) >= 0

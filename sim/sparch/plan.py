@@ -25,7 +25,6 @@ from sim.sparch.product import BlockLimits, RoundCounts, SparseRows, merge_round
 from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, AddressMap, span
 from sim.sparch.scheduler import RoundInputs, Scheduler
 
-
 Loads = npt.NDArray[np.int32]
 
 
@@ -213,7 +212,7 @@ class _Planner:
         b_lengths = np.diff(self.b.indptr)
         if self.config.schedule.leaf_weight == "exact":
             return self.leaves.products(b_lengths).astype(np.float64)
-        return self.leaves.sizes * (self.b.nnz / max(self.b.rows, 1))
+        return self.leaves.sizes.astype(np.float64) * (self.b.nnz / max(self.b.rows, 1))
 
     def _merge(self, index: int, inputs: RoundInputs) -> SparseRows:
         elements = self.leaves.gather(inputs.leaves)
@@ -358,5 +357,7 @@ def _b_loads(
                         loads[block, burst % channels] += 1
                     if count_pointers and part == 0:
                         pointers[block] += 1
-                        loads[block, (base_pointers + k * POINTER_BYTES // burst_bytes) % channels] += 1
+                        first, stop = span(k * POINTER_BYTES, POINTER_BYTES, burst_bytes)
+                        for burst in range(base_pointers + first, base_pointers + stop):
+                            loads[block, burst % channels] += 1
                 q += 1

@@ -18,6 +18,7 @@ from sim.sparch.condensed import Int32s, Int64s, RoundElements
 from sim.sparch.operand import Operand
 
 Float64s = npt.NDArray[np.float64]
+UInt64s = npt.NDArray[np.uint64]
 _EVEN_BITS = tuple(
     np.uint64(sum(1 << b for b in range(0, 64, 2 * step)))  # one bit for each pair of 2 * step inputs
     for step in (1, 2, 4, 8, 16, 32)
@@ -68,8 +69,8 @@ class RoundCounts:
 
     a_elements: elements of A. products: multiplications. slots: multiplier-group slots. requests: B line look-ups that
     name a line. partial_in: elements read from partial matrices. layer_in: (blocks, layers), elements entering each
-    merge layer. out: elements leaving the root. rows: output rows. last_row: the last of them. row_first, row_last: where
-    a long row is cut into several blocks, the first and last of these; else the block itself.
+    merge layer. out: elements leaving the root. rows: output rows. last_row: the last of them. row_first, row_last:
+    where a long row is cut into several blocks, the first and last of these; else the block itself.
     """
 
     a_elements: Int64s
@@ -131,8 +132,19 @@ def merge_round(
     )  # fmt: skip
     held = blocks[:n_blocks].copy()
     own = np.arange(n_blocks)
+    a_elements, multiplied, slots, requests, partial_in = held[:, :5].T
     counts = RoundCounts(
-        *(held[:, column] for column in range(5)), held[:, 5:-3], held[:, -3], held[:, -2], held[:, -1], own, own
+        a_elements,
+        multiplied,
+        slots,
+        requests,
+        partial_in,
+        held[:, 5:-3],
+        held[:, -3],
+        held[:, -2],
+        held[:, -1],
+        own,
+        own,
     )
     return MergedRound(SparseRows(rows, start, indices[:n], data[:n]), counts, limits)
 
@@ -174,7 +186,7 @@ def popcount(x: np.uint64) -> int:
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))  # type: ignore[return-value]
 
 
 @njit
@@ -202,13 +214,14 @@ def count_layers(mask: np.uint64, counts: Int64s, layers: int) -> None:
 
 @njit
 def _merge(
-    a_indices, a_data, b_indptr, b_indices, b_data,
-    el_rows, el_start, element, slot,
-    p_row_start, p_rows, p_start, p_indices, p_data, first_partial_slot,
-    rows, layers, lanes, line_elements, limit_elements, limit_requests, limit_a, limit_partial,
-    value, mask, mask_high,
-    start, indices, data, blocks,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    a_indices: Int32s, a_data: Float64s, b_indptr: Int64s, b_indices: Int32s, b_data: Float64s,
+    el_rows: Int32s, el_start: Int64s, element: Int64s, slot: Int32s,
+    p_row_start: Int64s, p_rows: Int32s, p_start: Int64s, p_indices: Int32s, p_data: Float64s, first_partial_slot: int,
+    rows: Int32s, layers: int, lanes: int, line_elements: int,
+    limit_elements: int, limit_requests: int, limit_a: int, limit_partial: int,
+    value: Float64s, mask: UInt64s, mask_high: UInt64s,
+    start: Int64s, indices: Int32s, data: Float64s, blocks: Int64s,
+) -> tuple[int, int]:  # fmt: skip
     wide = mask_high.size > 0
     one = np.uint64(1)
     cursor = p_row_start[:-1].copy()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.jit import njit
 from sim.sparch.condensed import Int32s, Int64s, RoundElements
@@ -50,9 +49,10 @@ class AddressMap:
 class Streams(NamedTuple):
     """Inputs of the tree in one round. Keys are ``row * columns + column``.
 
-    Leaf s < leaves: elements ``leaf_element[leaf_start[s] : leaf_start[s + 1]]`` of A in round order. row, length,
-    begin (into B), scale: per element. row_begin: first element of its row. request: first request of each element. Partial stream p, input ``leaves + p``:
-    ``key[stream_start[p] : stream_start[p + 1]]``.
+    Leaf s < leaves: elements ``leaf_element[leaf_start[s] : leaf_start[s + 1]]`` of A in round order. Per element of A:
+    row, row_begin (first element of its row), slot, begin and length (of its row of B), scale, request (its first one),
+    a_index (place in memory), b_row. Per request: source. Partial stream p is input ``leaves + p``:
+    ``key[stream_start[p] : stream_start[p + 1]]``. Chunks are in the order in which they are fetched.
     """
 
     leaf_start: Int64s
@@ -97,6 +97,7 @@ def build_streams(
     keys = [sorted_stream(partial, b.cols) for partial, _ in partials]
     stream_start = np.cumsum([0, *(key.size for key, _ in keys)]).astype(np.int64)
     key = np.concatenate([np.zeros(0, np.int64), *(key for key, _ in keys)])
+    chunks = _chunks(stream_start, key, config.chunk_elements)
     return Streams(
         leaf_start=leaf_start,
         leaf_element=order.astype(np.int64),
@@ -115,7 +116,10 @@ def build_streams(
         stream_start=stream_start,
         key=key,
         value=np.concatenate([np.zeros(0), *(value for _, value in keys)]),
-        **_chunks(stream_start, key, [burst for _, burst in partials], config),
+        chunk_stream=chunks.stream,
+        chunk_begin=chunks.begin,
+        chunk_end=chunks.end,
+        chunk_burst=np.array([*(burst for _, burst in partials), 0], np.int64),
     )
 
 
@@ -127,27 +131,23 @@ def sorted_stream(partial: SparseRows, cols: int) -> tuple[Int64s, Float64s]:
     return key[order], partial.data[order]
 
 
-def _chunks(
-    stream_start: Int64s, key: Int64s, bursts: list[int], config: SpArchConfig
-) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.int32]]:
-    size = config.chunk_elements
-    stream: list[Int32s] = [np.zeros(0, np.int32)]
-    begin: list[Int64s] = [np.zeros(0, np.int64)]
-    end: list[Int64s] = [np.zeros(0, np.int64)]
+class _Chunks(NamedTuple):
+    stream: Int32s
+    begin: Int64s
+    end: Int64s
+
+
+def _chunks(stream_start: Int64s, key: Int64s, size: int) -> _Chunks:
+    """Chunks of `size` elements of every stream, in the order in which the merge comes to need them."""
+    parts = [_Chunks(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))]
     need: list[Int64s] = [np.zeros(0, np.int64)]
     for p in range(stream_start.size - 1):
         first = np.arange(stream_start[p], stream_start[p + 1], size, dtype=np.int64)
-        stream.append(np.full(first.size, p, np.int32))
-        begin.append(first)
-        end.append(np.minimum(first + size, stream_start[p + 1]))
+        parts.append(_Chunks(np.full(first.size, p, np.int32), first, np.minimum(first + size, stream_start[p + 1])))
         need.append(np.where(first > stream_start[p], key[np.maximum(first - 1, 0)], -1))
     order = np.argsort(np.concatenate(need), kind="stable")
-    return {
-        "chunk_stream": np.concatenate(stream)[order],
-        "chunk_begin": np.concatenate(begin)[order],
-        "chunk_end": np.concatenate(end)[order],
-        "chunk_burst": np.array([*bursts, 0], np.int64),
-    }
+    stream, begin, end = (np.concatenate(column)[order] for column in zip(*parts, strict=True))
+    return _Chunks(stream, begin, end)
 
 
 @njit

@@ -182,9 +182,7 @@ def _run_events(plan: Plan, trace: bool, progress: Progress) -> _Timed:
     ledgers = {name: ledger.cycles for name, ledger in run.ledgers.items()}
     line = None
     if trace:
-        line = SimulationTrace(
-            {name: ledger.slices or [] for name, ledger in run.ledgers.items()}, getattr(run, "counters", {})
-        )
+        line = SimulationTrace({name: ledger.slices or [] for name, ledger in run.ledgers.items()}, run.counters)
     return _Timed(
         cycles=run.cycles,
         units=figures.unit_rows(ledgers, run.layer_busy, run.cycles),

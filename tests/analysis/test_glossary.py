@@ -27,7 +27,7 @@ def real() -> dict[str, Any]:
     import scipy.sparse as sp
 
     from sim.sparch.config import load_config
-    from sim.sparch.simulate import simulate
+    from sim.sparch.simulation import simulate
 
     noise = np.random.default_rng(1)
     a = sp.random_array((40, 30), density=0.2, rng=noise, format="csr")
