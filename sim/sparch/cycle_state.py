@@ -80,6 +80,7 @@ class State(NamedTuple):
     bound: Int64s
     awake: UInt8s
     ready: npt.NDArray[np.int8]
+    front: Int64s
     urgency: Int64s
     wait: Int64s
     place: Int64s
@@ -116,7 +117,8 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
         bound=np.full(fifos, NEVER, np.int64),
         awake=np.ones(fifos, np.uint8),
         ready=np.zeros(fifos, np.int8),
-        urgency=np.zeros(machine.ways, np.int64),
+        front=np.full(machine.ways, NEVER, np.int64),
+        urgency=np.full(machine.ways, NEVER, np.int64),
         wait=np.zeros(machine.ways, np.int64),
         place=np.zeros(machine.ways, np.int64),
         offset=np.zeros(machine.ways, np.int64),

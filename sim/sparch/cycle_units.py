@@ -6,7 +6,10 @@ room in its queue), IDLE (its work of the round is done).
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.jit import forceinline
+from sim.sparch.condensed import Int64s
 from sim.sparch.cycle_state import (
     A_BURST,
     A_BURST_READY,
@@ -37,8 +40,27 @@ from sim.sparch.cycle_state import (
     WRITTEN,
     Machine,
     State,
+    UInt8s,
 )
 from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
+
+
+@forceinline
+def least(values: Int64s, first: int, stop: int) -> int:
+    """Minimum of a non-empty slice; unsigned indices let the compiler work on many at once."""
+    result = NEVER
+    for place in range(np.uint64(first), np.uint64(stop)):
+        result = min(result, values[place])
+    return result
+
+
+@forceinline
+def any_set(flags: UInt8s, first: int, stop: int) -> bool:
+    """Whether one of a slice of flags is set."""
+    found = np.uint8(0)
+    for place in range(np.uint64(first), np.uint64(stop)):
+        found |= flags[place]
+    return found != 0
 
 
 @forceinline
@@ -67,6 +89,13 @@ def transfer(m: Machine, st: State, unit: int, first: int, stop: int, t: int) ->
 
 
 @forceinline
+def wake(st: State, o: int) -> None:
+    """Have the node that fills FIFO `o` looked at again, unless it is ready anyway."""
+    if st.ready[o] <= 0:
+        st.awake[o] = 1
+
+
+@forceinline
 def refresh(m: Machine, st: State, fifo: int) -> None:
     """Recompute the least key that can still come out of `fifo`, and carry a change up the tree."""
     while fifo >= 1:
@@ -77,11 +106,12 @@ def refresh(m: Machine, st: State, fifo: int) -> None:
         else:
             return  # empty leaf FIFOs are bounded by their streams: see set_leaf_bound
         parent = fifo >> 1
-        st.awake[parent] = 1
         if st.bound[fifo] == bound:
+            wake(st, parent)
             return
         st.bound[fifo] = bound
-        st.awake[parent >> 1] = 1
+        st.awake[parent] = 1
+        wake(st, parent >> 1)
         if st.held[parent] > 0:
             return
         fifo = parent
@@ -91,9 +121,10 @@ def refresh(m: Machine, st: State, fifo: int) -> None:
 def set_leaf_bound(m: Machine, st: State, fifo: int, bound: int) -> None:
     """An empty leaf FIFO announces the least key that its stream can still bring."""
     parent = fifo >> 1
-    st.awake[parent] = 1
-    st.awake[parent >> 1] = 1
+    wake(st, parent)
+    wake(st, parent >> 1)
     if st.held[fifo] == 0 and st.bound[fifo] != bound:
+        st.awake[parent] = 1
         st.bound[fifo] = bound
         if st.held[parent] == 0:
             refresh(m, st, parent)
@@ -146,113 +177,135 @@ def node_ready(m: Machine, st: State, o: int) -> int:
 
 
 @forceinline
-def push(m: Machine, st: State, o: int, key: int, value: float) -> bool:
-    """Adder slice and zero eliminator at the output of a node: add to an equal last element, else append."""
-    if o == 1:
-        n = st.s[PUSHED]
-        if n > 0 and st.out_key[n - 1] == key:
-            st.out_value[n - 1] += value
-            return True
-        if n - st.s[SERVED] >= m.writer_depth:
-            return False
-        st.out_key[n] = key
-        st.out_value[n] = value
-        st.s[PUSHED] = n + 1
-        return True
-    last = st.head[o] + st.held[o] - 1
-    if last >= m.depth:
-        last -= m.depth
-    if st.held[o] > 0 and st.key[o, last] == key:
-        st.value[o, last] += value
-        return True
-    if st.held[o] == m.depth:
-        return False
-    last += 1
-    if last >= m.depth:
-        last -= m.depth
-    st.key[o, last] = key
-    st.value[o, last] = value
-    st.held[o] += 1
-    return True
-
-
-@forceinline
 def merge(m: Machine, st: State, w: Streams, o: int, layer: int) -> None:
-    """One cycle of the layer's merger on the node that fills FIFO `o`: up to `width` elements pass."""
+    """One cycle of the layer's merger on the node that fills FIFO `o`: up to `width` elements pass.
+
+    The adder slice and the zero eliminator at its output add an element to an equal last one, else append it.
+    """
     a, b = 2 * o, 2 * o + 1
-    left, right = ready_elements(m, st, a), ready_elements(m, st, b)
-    x, y = st.bound[a], st.bound[b]
-    passed = 0
-    while passed < m.width:
-        if left > 0 and x <= y:
-            if not push(m, st, o, x, st.value[a, st.head[a]]):
-                break
-            left -= 1
-            x = pop(m, st, a)
-        elif right > 0 and y <= x:
-            if not push(m, st, o, y, st.value[b, st.head[b]]):
-                break
-            right -= 1
-            y = pop(m, st, b)
-        else:
-            break
-        passed += 1
+    before = (st.held[a], st.held[b])
+    passed = move(m, st, o, ready_elements(m, st, a), ready_elements(m, st, b))
     st.layer_in[layer] += passed
     for fifo in (a, b):
         if fifo >= m.ways:
-            if st.wait[fifo - m.ways] == NEVER:
-                st.wait[fifo - m.ways] = 0
+            slot = fifo - m.ways
+            if st.urgency[slot] < NEVER:
+                st.urgency[slot] -= before[fifo & 1] - st.held[fifo]
+            elif st.wait[slot] == NEVER:
+                st.wait[slot] = 0
             if st.held[fifo] == 0:
-                set_leaf_bound(m, st, fifo, stream_bound(m, st, w, fifo - m.ways))
+                set_leaf_bound(m, st, fifo, stream_bound(m, st, w, slot))
             else:
                 refresh(m, st, fifo)
         else:
-            st.awake[fifo] = 1
+            wake(st, fifo)
             refresh(m, st, fifo)
     if o > 1:
         refresh(m, st, o)
 
 
 @forceinline
-def pop(m: Machine, st: State, fifo: int) -> int:
-    """Take the first element; the next key in the FIFO, or a bound on keys still to come."""
-    taken = st.key[fifo, st.head[fifo]]
-    st.head[fifo] += 1
-    if st.head[fifo] == m.depth:
-        st.head[fifo] = 0
-    st.held[fifo] -= 1
-    if st.held[fifo] > 0:
-        return st.key[fifo, st.head[fifo]]
-    if fifo < m.ways:
-        return min(st.bound[2 * fifo], st.bound[2 * fifo + 1])
-    return taken  # refined by the caller at the end of the cycle
+def move(m: Machine, st: State, o: int, left: int, right: int) -> int:
+    """Pass elements from FIFOs ``2 o`` and ``2 o + 1``, of which `left` and `right` are ready, to `o`; how many."""
+    a, b = 2 * o, 2 * o + 1
+    key, value = st.key, st.value
+    ua, ub, uo = np.uint64(a), np.uint64(b), np.uint64(o)
+    head_a, head_b = np.int64(st.head[a]), np.int64(st.head[b])
+    held_a, held_b = np.int64(st.held[a]), np.int64(st.held[b])
+    held_o = np.int64(st.held[o])
+    tail = st.head[o] + held_o - 1
+    if tail >= m.depth:
+        tail -= m.depth
+    last = key[uo, np.uint64(tail)] if held_o > 0 else -1
+    x, y = st.bound[a], st.bound[b]
+    passed = 0
+    while passed < m.width:
+        if left > 0 and x <= y:
+            taken, product = x, value[ua, np.uint64(head_a)]
+            side = a
+        elif right > 0 and y <= x:
+            taken, product = y, value[ub, np.uint64(head_b)]
+            side = b
+        else:
+            break
+        if o == 1:
+            if not write_out(m, st, taken, product):
+                break
+        elif taken == last:
+            value[uo, np.uint64(tail)] += product
+        elif held_o < m.depth:
+            tail += 1
+            if tail >= m.depth:
+                tail -= m.depth
+            key[uo, np.uint64(tail)] = taken
+            value[uo, np.uint64(tail)] = product
+            last = taken
+            held_o += 1
+        else:
+            break
+        passed += 1
+        if side == a:
+            left -= 1
+            held_a -= 1
+            head_a += 1
+            if head_a == m.depth:
+                head_a = 0
+            if held_a > 0:
+                x = key[ua, np.uint64(head_a)]
+            elif a < m.ways:
+                x = min(st.bound[2 * a], st.bound[2 * a + 1])
+        else:
+            right -= 1
+            held_b -= 1
+            head_b += 1
+            if head_b == m.depth:
+                head_b = 0
+            if held_b > 0:
+                y = key[ub, np.uint64(head_b)]
+            elif b < m.ways:
+                y = min(st.bound[2 * b], st.bound[2 * b + 1])
+    st.head[a], st.head[b], st.held[a], st.held[b] = head_a, head_b, held_a, held_b
+    st.held[o] = held_o
+    return passed
+
+
+@forceinline
+def write_out(m: Machine, st: State, key: int, value: float) -> bool:
+    """What leaves the root goes to the writer; false where its FIFO is full."""
+    n = st.s[PUSHED]
+    if n > 0 and st.out_key[n - 1] == key:
+        st.out_value[n - 1] += value
+        return True
+    if n - st.s[SERVED] >= m.writer_depth:
+        return False
+    st.out_key[n] = key
+    st.out_value[n] = value
+    st.s[PUSHED] = n + 1
+    return True
 
 
 @forceinline
 def tick_layer(m: Machine, st: State, w: Streams, layer: int) -> int:
     """The merger of one layer serves the node with the least key of those that can pass something."""
     first = 1 << (m.layers - 1 - layer)
-    oldest = NEVER
-    chosen = 0
-    blocked = False
-    for o in range(first, 2 * first):
-        if st.awake[o]:
-            st.ready[o] = node_ready(m, st, o)
-            st.awake[o] = 0
-        if st.ready[o] > 0:
-            key = min(st.bound[2 * o], st.bound[2 * o + 1])
-            if key < oldest:
-                oldest = key
-                chosen = o
-        elif st.ready[o] < 0:
-            blocked = True
-    if chosen:
+    if any_set(st.awake, first, 2 * first):
+        for o in range(first, 2 * first):
+            if st.awake[o]:
+                st.ready[o] = node_ready(m, st, o)
+                st.front[o] = min(st.bound[2 * o], st.bound[2 * o + 1]) if st.ready[o] > 0 else NEVER
+                st.awake[o] = 0
+    oldest = least(st.front, first, 2 * first)
+    if oldest < NEVER:
+        chosen = first
+        while st.front[chosen] != oldest:
+            chosen += 1
         merge(m, st, w, chosen, layer)
         st.awake[chosen] = 1
         st.s[PROGRESS] += 1
         return BUSY
-    if blocked:
-        return BLOCKED
+    for o in range(first, 2 * first):
+        if st.ready[o] < 0:
+            return BLOCKED
     if min(st.bound[1], st.bound[2]) == NEVER if layer == m.layers - 1 else _layer_done(st, first):
         return IDLE
     return STARVED
@@ -268,7 +321,7 @@ def _layer_done(st: State, first: int) -> bool:
 
 @forceinline
 def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
-    """-1 where the next chunk of `slot` can be multiplied; else when to look again (a pop or a look-up wakes it)."""
+    """When to look at `slot` again (NEVER: a pop or a look-up wakes it); sets its urgency if it can work now."""
     at = w.leaf_start[slot] + st.place[slot]
     if at >= w.leaf_start[slot + 1]:
         return NEVER
@@ -280,33 +333,31 @@ def chunk_wait(m: Machine, st: State, w: Streams, slot: int, t: int) -> int:
     if last >= st.s[LOOKUP_Q]:
         return NEVER
     first = w.request[x] + st.offset[slot] // m.line_elements
-    st.urgency[slot] = w.row[x] * (m.depth + 1)
     ready = max(st.line_ready[first], st.line_ready[last])
-    return ready if ready > t else -1
+    if ready > t:
+        return ready
+    st.urgency[slot] = w.row[x] * (m.depth + 1) + st.held[m.ways + slot]
+    return NEVER
 
 
 @forceinline
 def tick_multipliers(m: Machine, st: State, w: Streams, t: int) -> int:
     """Each group multiplies one element of A by up to `lanes` of B, oldest row first, then emptiest leaf FIFO."""
     worked = False
-    for _ in range(m.groups):
-        best = NEVER
-        chosen = -1
+    if m.leaves and least(st.wait, 0, m.leaves) <= t:
         for slot in range(m.leaves):
-            if st.wait[slot] > t:
-                continue
-            if st.wait[slot] >= 0:
+            if st.wait[slot] <= t:
                 st.wait[slot] = chunk_wait(m, st, w, slot, t)
-                if st.wait[slot] >= 0:
-                    continue
-            urgency = st.urgency[slot] + st.held[m.ways + slot]
-            if urgency < best:
-                best = urgency
-                chosen = slot
-        if chosen < 0:
+    for _ in range(m.groups if m.leaves else 0):
+        best = least(st.urgency, 0, m.leaves)
+        if best == NEVER:
             break
+        chosen = 0
+        while st.urgency[chosen] != best:
+            chosen += 1
         worked = True
         multiply(m, st, w, chosen)
+        st.wait[chosen] = chunk_wait(m, st, w, chosen, t)
     if worked:
         st.s[PROGRESS] += 1
         return BUSY
@@ -345,11 +396,11 @@ def multiply(m: Machine, st: State, w: Streams, slot: int) -> None:
     else:
         st.offset[slot] = offset + chunk
     retire(st, w)
-    st.wait[slot] = 0
+    st.urgency[slot] = NEVER
     if was_empty:
         refresh(m, st, fifo)
     else:
-        st.awake[fifo >> 1] = 1
+        wake(st, fifo >> 1)
 
 
 @forceinline
@@ -412,7 +463,7 @@ def _deliver(m: Machine, st: State, w: Streams, slot: int) -> None:
     if was_empty:
         refresh(m, st, fifo)
     else:
-        st.awake[fifo >> 1] = 1
+        wake(st, fifo >> 1)
 
 
 @forceinline
@@ -499,7 +550,7 @@ def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
     st.s[LOOKUP_Q] = q + 1
     if q + 1 == w.request[x + 1]:
         st.s[LOOKUP_X] = x + 1
-    if st.wait[w.slot[x]] == NEVER:
+    if st.wait[w.slot[x]] == NEVER and st.urgency[w.slot[x]] == NEVER:
         st.wait[w.slot[x]] = 0
     return True
 
