@@ -210,9 +210,9 @@ def move(m: Machine, st: State, o: int, left: int, right: int) -> int:
     a, b = 2 * o, 2 * o + 1
     key, value = st.key, st.value
     ua, ub, uo = np.uint64(a), np.uint64(b), np.uint64(o)
-    head_a, head_b = np.int64(st.head[a]), np.int64(st.head[b])
-    held_a, held_b = np.int64(st.held[a]), np.int64(st.held[b])
-    held_o = np.int64(st.held[o])
+    head_a, head_b = int(st.head[a]), int(st.head[b])
+    held_a, held_b = int(st.held[a]), int(st.held[b])
+    held_o = int(st.held[o])
     tail = st.head[o] + held_o - 1
     if tail >= m.depth:
         tail -= m.depth
