@@ -270,7 +270,8 @@ class _RoundMachine:
                 yield self.fetched.wait_begin(block)
             yield from self._until(self.fetched.began[block])
             ledger.mark(STARVED)
-            yield from self.buffer.wait_first(block)
+            late = self.buffer.late_share[block]
+            yield from self.buffer.wait_last(block) if late > 0.5 else self.buffer.wait_first(block)
             ledger.mark(BLOCKED)
             begin = self.env.now
             first, last = hbm.transfer(1, begin, self.b_loads[block])
@@ -280,7 +281,7 @@ class _RoundMachine:
             ledger.mark(BUSY)
             yield from self.buffer.wait(self.miss_points[block])
             ledger.mark(BLOCKED)
-            rest = self.buffer.late_share[block] * (last - begin)
+            rest = 0.0 if late > 0.5 else late * (last - begin)
             arrived = max(last, self.env.now + rest) + hbm.latency + self.after_miss_cycles[block] if misses else 0.0
             yield from self._until(last - self.queue_cycles)
             ledger.mark(MEMORY)

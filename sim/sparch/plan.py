@@ -106,6 +106,21 @@ def block_limits(config: SpArchConfig) -> BlockLimits:
     )
 
 
+def crowded_share(plan: Plan) -> float:
+    """Share of the line requests that belong to output rows which need more than half of the row buffer at once.
+
+    There the order in which single lines come and go decides, which a block of rows does not resolve.
+    """
+    total = crowded = 0
+    for planned in plan.rounds:
+        counts = planned.counts
+        blocks = counts.row_last - counts.row_first + 1
+        by_row = counts.requests * blocks / np.maximum(counts.rows, 1)
+        total += int(counts.requests.sum())
+        crowded += int(counts.requests[2 * by_row > plan.config.prefetch.lines].sum())
+    return crowded / total if total else 0.0
+
+
 @dataclass(frozen=True)
 class _Merged:
     """A round that is merged, its line requests not yet decided."""

@@ -40,9 +40,7 @@ class Bench:
             burst_out=planned.out_burst,
         )
         partials = [(_sorted(plan.partials[one], plan.b.cols), plan.rounds[one].out_burst) for one in inputs]
-        streams = build_streams(
-            plan.a, plan.b, plan.lines, planned.elements, planned.source, partials, config, leaves
-        )
+        streams = build_streams(plan.a, plan.b, plan.lines, planned.elements, planned.source, partials, config, leaves)
         self.plan, self.machine, self.streams = plan, machine, streams
         self.state: State = new_state(machine, streams, np.zeros(machine.channels, np.int64), planned.out_nnz)
         _prepare(machine, self.state, streams)

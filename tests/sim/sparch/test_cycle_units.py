@@ -1,7 +1,7 @@
 """Each unit of the cycle model at the cycle before and at the cycle itself, worked out by hand.
 
-Most machines here are `PLAIN`: an element is one burst, a burst one cycle, and a read takes 50 cycles more. What is asked
-for in cycle 0 is there in cycle 51.
+Most machines here are `PLAIN`: an element is one burst, a burst one cycle, and a read takes 50 cycles more. What is
+asked for in cycle 0 is there in cycle 51.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_column_fetchers_wait_for_room_in_the_look_ahead() -> None:
 
 
 def test_column_fetchers_wait_for_their_queue() -> None:
-    """One channel, 32 B bursts of 4 cycles, one burst may wait; elements 2, 5, 10 start in one burst, end in the next."""
+    """One channel, bursts of 4 cycles, one may wait; elements 2, 5, 10 start in one burst and end in the next."""
     row = np.zeros((1, 12)) + 1
     one = Bench(row, np.ones((12, 1)), dram__channels=1, dram__queue_bursts=1)
     reached = {0: 2, 1: 5, 2: 5, 4: 5, 5: 8, 8: 8, 9: 10, 12: 10, 13: 12}
@@ -172,9 +172,7 @@ def test_slots_of_a_row(length: int, lanes: int, slots: int) -> None:
 
 def test_emptiest_leaf_fifo_of_the_oldest_row_first() -> None:
     """Rows of 16 for both inputs, one group: the inputs take turns, and row 1 comes after row 0."""
-    one = bench(
-        np.ones((2, 2)), np.ones((2, 16)), multipliers__groups=1, dram__channels=64, merge_tree__fifo_depth=64
-    )
+    one = bench(np.ones((2, 2)), np.ones((2, 16)), multipliers__groups=1, dram__channels=64, merge_tree__fifo_depth=64)
     begin = 2 * READ
     counts = [one.after(begin + cycle).offset[:2].tolist() for cycle in range(4)]
     places = one.after(begin + 3).place[:2].tolist()
@@ -235,7 +233,7 @@ def test_node_does_not_wait_for_an_input_that_is_further() -> None:
 
 
 def test_bursts_of_the_writer() -> None:
-    """One element of 12 B a cycle from the root: 32 B are there with the 3rd, 6th, 8th, but the newest may still grow."""
+    """12 B a cycle from the root: a burst is there with the 3rd, 6th, 8th element, but the newest may still grow."""
     one = Bench(
         ONE, np.ones((1, 14)), merge_tree__ways=2, merge_tree__width=1, dram__latency_cycles=0, dram__channels=32
     )

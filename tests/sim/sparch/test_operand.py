@@ -55,13 +55,13 @@ def test_empty(shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite(bad: float) -> None:
-    with pytest.raises(WorkloadError, match="^left: contains NaN or infinite values$"):
+    with pytest.raises(WorkloadError, match=r"^left: contains NaN or infinite values$"):
         Operand.of(np.array([[1.0, bad]]), "left")
 
 
 @pytest.mark.parametrize("bad", ["text", np.ones((2, 2, 2)), sp.coo_array(np.ones(3)), sp.csr_array(np.eye(2) * 1j)])
 def test_not_a_real_matrix(bad: Any) -> None:
-    with pytest.raises(WorkloadError, match="^left: "):
+    with pytest.raises(WorkloadError, match=r"^left: "):
         Operand.of(bad, "left")
 
 
