@@ -27,13 +27,14 @@ from sim.result import (
 from sim.sparch import figures
 from sim.sparch.config import SpArchConfig, validate_config
 from sim.sparch.operand import Operand
-from sim.sparch.plan import Plan, make_plan
+from sim.sparch.plan import Plan, crowded_share, make_plan
 from sim.sparch.product import SparseRows
 from sim.sparch.round_work import ELEMENT_BYTES
 
 Model = Literal["event", "cycle"]
 MODELS: tuple[Model, ...] = ("event", "cycle")
 SHALLOW = "use the cycle model: a node FIFO holds less than two merger widths"
+CROWDED = "use the cycle model: rows of the product ask for more lines than half the row buffer holds"
 Progress = Callable[[str, int, int], None]
 """Told a stage (compile, plan, event, cycle or verify), steps done, steps in total."""
 
@@ -261,8 +262,16 @@ def _record(
         power_w=energy.total / seconds if cycles else 0.0,
         area_mm2=figures.area_mm2(config),
         events=timed.events,
-        flags=(SHALLOW,) if model == "event" and config.shallow_fifos else (),
+        flags=event_flags(plan) if model == "event" else (),
     )
+
+
+def event_flags(plan: Plan) -> tuple[str, ...]:
+    """Why the event model is out of its depth on this machine and workload, if it is."""
+    flags = [SHALLOW] if plan.config.shallow_fifos else []
+    if crowded_share(plan) > 0.05:
+        flags.append(CROWDED)
+    return tuple(flags)
 
 
 def _verified(

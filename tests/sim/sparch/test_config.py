@@ -176,7 +176,7 @@ def test_ranges(name: str, lowest: int, highest: int) -> None:
 
 @pytest.mark.parametrize("hertz", [0, -1, 2e12, float("nan")])
 def test_clock_range(hertz: float) -> None:
-    with pytest.raises(ConfigError, match="^clock_hz = "):
+    with pytest.raises(ConfigError, match=r"^clock_hz = "):
         load_config(settings={"clock_hz": hertz})
 
 
