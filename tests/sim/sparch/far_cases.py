@@ -25,6 +25,7 @@ def far_cases(seed: int) -> tuple[list[Any], list[SpArchConfig]]:
 
 def _matrix(rng: np.random.Generator, kind: str) -> Any:
     n = int(rng.integers(150, 900))
+    matrix: Any
     if kind == "uniform":
         matrix = sp.random_array((n, n), density=rng.uniform(0.005, 0.05), rng=rng, format="csr")
     elif kind == "power law":

@@ -13,7 +13,7 @@ import pytest
 from sim.errors import WorkloadError
 from sim.sparch.config import SpArchConfig, load_config
 from sim.sparch.operand import Operand
-from sim.sparch.plan import BlockTraffic, Plan, block_limits, cut_long_rows, make_plan, sequential_loads
+from sim.sparch.plan import BlockTraffic, Plan, block_limits, crowded_share, cut_long_rows, make_plan, sequential_loads
 from sim.sparch.product import BlockLimits, RoundCounts
 from sim.sparch.simulation import product_csr
 
@@ -273,3 +273,15 @@ def test_plan_is_the_same_every_time() -> None:
         assert left.inputs.leaves.tolist() == right.inputs.leaves.tolist()
         assert left.source.tolist() == right.source.tolist()
         assert (left.counts.layer_in == right.counts.layer_in).all()
+
+
+@pytest.mark.parametrize(("lines", "share"), [(16, 1.0), (150, 1.0), (300, 0.0), (1024, 0.0)])
+def test_crowded_rows_need_more_than_half_of_the_buffer(lines: int, share: float) -> None:
+    """One row of the product that asks for 100 lines."""
+    config = load_config(settings={"merge_tree.ways": 128, "prefetch.lines": lines})
+    assert crowded_share(make_plan(Operand.of(np.ones((1, 100))), Operand.of(np.ones((100, 1))), config)) == share
+
+
+def test_nothing_is_crowded_by_nothing() -> None:
+    empty = Operand.of(np.zeros((3, 3)))
+    assert crowded_share(make_plan(empty, empty, SpArchConfig())) == 0.0
