@@ -80,7 +80,8 @@ class Window:
         self._last = self.points(upto[1:])
         # share of each block that has to wait for the same row as its last element does
         beyond = upto[1:] - (self.step_begin + capacity) if rows is not None else np.zeros(counts.size)
-        self.late_share = np.clip(beyond / np.maximum(counts, 1), 0.0, 1.0).tolist()
+        waits = np.array([block >= 0 for block, _ in self._last], dtype=bool)
+        self.late_share = np.where(waits, np.clip(beyond / np.maximum(counts, 1), 0.0, 1.0), 0.0).tolist()
 
     def points(self, elements: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
         """For each block, the block and share of it that the consumer must have passed to make room for `elements`."""

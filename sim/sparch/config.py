@@ -7,6 +7,7 @@ Keys are dotted in ``--set`` and on the command line (``merge_tree.ways``), tabl
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,7 @@ class MergeTree(_Table):
     @classmethod
     def _power_of_two(cls, ways: int) -> int:
         if ways & (ways - 1):
-            raise ValueError(f"must be a power of two; nearest: {1 << round(ways.bit_length() - 0.5)}")
+            raise ValueError(f"must be a power of two; nearest: {2 ** round(math.log2(ways))}")
         return ways
 
 

@@ -10,10 +10,11 @@ one another: a round starts when the last write of the one before has passed its
 
 Choices where the paper is silent (README has the list): every input announces the least key it can still bring, so
 that the tree never waits for an input that has nothing for the current row; the last element of a node FIFO waits
-while an equal key can still arrive; a layer serves the node with the least key; lines and look-ahead slots are held
-from their look-up until the whole row of the output has been multiplied, and released in order, and the oldest row
-always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port conflicts, and the comparators
-one by one (see `merger` for those).
+while an equal key can still arrive; a layer serves the node with the least key, and a leaf FIFO that runs empty ends
+its merger's cycle; multiplier groups may work on one element of A, each on other elements of its row of B; lines and
+look-ahead slots are held from their look-up until the whole row of the output has been multiplied, and released in
+order, and the oldest row always gets its lines. Not modelled: banks, refresh and page misses of the HBM, SRAM port
+conflicts, and the comparators one by one (see `merger` for those).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Row prefetcher: which line requests hit the buffer, and which line each miss replaces (SpArch section II-D).
 
 ``lookahead``: the distance list knows the next use of a line only inside the look-ahead window; further uses are
-"infinite". A free line is filled first; then the resident line with the farthest next use goes, the least recently used
-one among the infinite. An incoming line that is needed later than every resident one bypasses the buffer. A resident
-line's distance is refreshed as soon as its next use enters the window.
+"infinite". A free line is filled first; then the resident line with the farthest next use goes, and of several
+infinite ones that with the highest number (the reduction tree breaks ties by tag; a *choice*, which matters only where
+the window is short for the buffer). An incoming line that is needed later than every resident one bypasses the buffer.
+A resident line's distance is refreshed as soon as its next use enters the window.
 ``lru``: least recently used. ``none``: every request is read (without condensing: each row once a round, since a
 column of A multiplies one row of B).
 
@@ -38,15 +39,17 @@ def line_sources(requests: Requests, lines: int, config: SpArchConfig) -> Int32s
     if policy == "lru":
         _least_recently_used(requests.line, config.prefetch.lines, slot_of, source)
     else:
-        following = next_use(requests.line, lines)
-        words = requests.line.size // 64 + 1
-        levels = [np.zeros(words, np.uint64), np.zeros(words // 64 + 1, np.uint64)]
-        levels.append(np.zeros(words // 4096 + 1, np.uint64))
         _farthest_use(
-            requests.line, requests.place, following, config.lookahead.elements,
-            config.prefetch.lines, slot_of, source, *levels,
+            requests.line, requests.place, next_use(requests.line, lines), config.lookahead.elements,
+            config.prefetch.lines, slot_of, source, *_bit_set(requests.line.size), *_bit_set(lines),
         )  # fmt: skip
     return source
+
+
+def _bit_set(keys: int) -> tuple[UInt64s, UInt64s, UInt64s]:
+    """An empty set of keys below `keys`: a bit for each, and two levels that say which words are not zero."""
+    words = keys // 64 + 1
+    return np.zeros(words, np.uint64), np.zeros(words // 64 + 1, np.uint64), np.zeros(words // 4096 + 1, np.uint64)
 
 
 @njit
@@ -141,24 +144,24 @@ def _highest(words: UInt64s, middle: UInt64s, top: UInt64s, below: int) -> int:
 
 @njit
 def _farthest_use(
-    line: Int32s, place: Int32s, following: Int32s, window: int,
-    capacity: int, slot_of: Int32s, source: Int32s, words: UInt64s, middle: UInt64s, top: UInt64s,
+    line: Int32s, place: Int32s, following: Int32s, window: int, capacity: int, slot_of: Int32s, source: Int32s,
+    words: UInt64s, middle: UInt64s, top: UInt64s, far_words: UInt64s, far_middle: UInt64s, far_top: UInt64s,
 ) -> None:  # fmt: skip
-    # resident lines: next use inside the window -> a key (the request) in the bit set; else in a list, oldest first
-    older = np.full(capacity + 1, capacity, np.int32)
-    newer = np.full(capacity + 1, capacity, np.int32)
+    # resident lines: next use inside the window -> that request in one bit set; else the line itself in the "far" one
     held = np.empty(capacity, np.int32)
     loaded = np.empty(capacity, np.int32)
+    is_far = np.zeros(capacity, np.bool_)
     total = line.size
     used = 0
+    far = 0
     front = 0  # requests below it are inside the window
     for q in range(total):
         while front < total and place[front] < place[q] + window:
             slot = slot_of[line[front]]
-            if slot >= 0 and older[slot] != slot:
-                # a resident line that was "infinite" until now: this is its next use
-                _unlink(older, newer, slot)
-                older[slot] = slot
+            if slot >= 0 and is_far[slot]:
+                is_far[slot] = False
+                far -= 1
+                _clear(far_words, far_middle, far_top, line[front])
                 _set(words, middle, top, front)
             front += 1
         slot = slot_of[line[q]]
@@ -171,10 +174,12 @@ def _farthest_use(
             if used < capacity:
                 slot = used
                 used += 1
-            elif newer[capacity] != capacity:
-                slot = newer[capacity]
-                _unlink(older, newer, slot)
-                slot_of[held[slot]] = -1
+            elif far > 0:
+                victim = _highest(far_words, far_middle, far_top, slot_of.size)
+                _clear(far_words, far_middle, far_top, victim)
+                far -= 1
+                slot = slot_of[victim]
+                slot_of[victim] = -1
             else:
                 farthest = _highest(words, middle, top, front)
                 if coming >= front or coming > farthest:
@@ -185,8 +190,9 @@ def _farthest_use(
             held[slot] = line[q]
             slot_of[line[q]] = slot
             loaded[slot] = q
-        if coming < front:
-            older[slot] = slot  # not in the list
-            _set(words, middle, top, coming)
+        is_far[slot] = coming >= front
+        if is_far[slot]:
+            far += 1
+            _set(far_words, far_middle, far_top, line[q])
         else:
-            _append(older, newer, slot)
+            _set(words, middle, top, coming)

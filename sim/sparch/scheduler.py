@@ -4,8 +4,8 @@ A K-way Huffman tree, built while it is executed. Leaves wait in ascending order
 mean row of B), partial matrices in ascending order of their true size. The first round takes
 ``k0 = (n - 2) mod (K - 1) + 2`` inputs so that every later one is full; there are ``1 + (n - k0) / (K - 1)`` rounds.
 
-Other policies, for comparison: *random* (any pending input, seeded), *fifo* (first pending first, results at the end),
-*sequential* (one running result, K - 1 new leaves a round).
+Other policies, for comparison: *random* (any pending input, seeded), *fifo* (first pending first, results at the end;
+every round is full and the last one short), *sequential* (one running result, K - 1 new leaves a round).
 
 The scheduler is software that runs before and beside the machine; its time is not modelled.
 """
@@ -69,7 +69,8 @@ class Scheduler:
         """Inputs of the next round. Raises StopIteration after the last."""
         if self._round == self.rounds:
             raise StopIteration
-        count = first_round_ways(self.weights.size, self.ways) if self._round == 0 else self.ways
+        full = self._round > 0 or self.settings.policy == "fifo"
+        count = self.ways if full else first_round_ways(self.weights.size, self.ways)
         chosen = getattr(self, f"_choose_{self.settings.policy}")(count)
         self._round += 1
         leaves = np.array(sorted(index for index, is_leaf in chosen if is_leaf), dtype=np.int64)

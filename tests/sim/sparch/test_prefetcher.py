@@ -48,7 +48,6 @@ def belady_in_a_window(line: list[int], place: list[int], capacity: int, window:
         return INFINITE
 
     loaded: dict[int, int] = {}
-    touched: dict[int, int] = {}
     source = []
     for q, wanted in enumerate(line):
         if wanted not in loaded:
@@ -58,10 +57,9 @@ def belady_in_a_window(line: list[int], place: list[int], capacity: int, window:
                 if use_after(q, wanted) > farthest:
                     source.append(q)
                     continue
-                victim = min((one for one in loaded if uses[one] == farthest), key=lambda one: touched[one])
+                victim = max(one for one in loaded if uses[one] == farthest)
                 del loaded[victim]
             loaded[wanted] = q
-        touched[wanted] = q
         source.append(loaded[wanted])
     return source
 
@@ -146,16 +144,16 @@ def test_by_hand() -> None:
     # two lines hold 0 and 1, needed at 4 and 3, when 2 comes
     # 2 is needed at 5, later than both: it bypasses, and 0 and 1 stay
     assert sources([0, 1, 2, 1, 0, 2], [0, 1, 2, 3, 4, 5], machine(2)) == [0, 1, 2, 1, 0, 5]
-    # the window ends before the next use of all: the least recently used goes
-    assert sources([0, 1, 2, 1, 0, 2], [0, 1, 2, 3, 4, 5], machine(2, window=1)) == [0, 1, 2, 1, 4, 5]
+    # the window ends before the next use of all: the highest line goes, 1 for 2 and then 2 for 1
+    assert sources([0, 1, 2, 1, 0, 2], [0, 1, 2, 3, 4, 5], machine(2, window=1)) == [0, 1, 2, 3, 0, 5]
 
 
 def test_window_counts_elements_of_a() -> None:
     """Both lines of a place enter the window together, two places ahead of it not yet."""
     line, place = [0, 1, 2, 0, 1], [0, 0, 1, 2, 2]
     assert sources(line, place, machine(2, window=2)) == [0, 1, 2, 0, 1]  # needed inside the window: 2 bypasses
-    # all are infinite at place 1, and 0 goes; at place 2 the use of 1 is in sight, and 2 goes
-    assert sources(line, place, machine(2, window=1)) == [0, 1, 2, 3, 1]
+    # all are infinite at place 1, and 1 goes, the highest; 0 is still there at place 2
+    assert sources(line, place, machine(2, window=1)) == [0, 1, 2, 0, 4]
 
 
 @settings(max_examples=200)
