@@ -28,6 +28,9 @@ import numpy.typing as npt
 from sim.errors import InvariantError
 from sim.jit import forceinline
 from sim.sparch.condensed import Int64s
+from sim.sparch.cycle_multipliers import tick_multipliers
+from sim.sparch.cycle_partials import tick_partial_fetcher, tick_writer
+from sim.sparch.cycle_readers import tick_column_fetchers, tick_prefetcher
 from sim.sparch.cycle_state import (
     A_BURSTS,
     B_BURSTS,
@@ -42,16 +45,7 @@ from sim.sparch.cycle_state import (
     State,
     new_state,
 )
-from sim.sparch.cycle_units import (
-    set_leaf_bound,
-    stream_bound,
-    tick_column_fetchers,
-    tick_layer,
-    tick_multipliers,
-    tick_partial_fetcher,
-    tick_prefetcher,
-    tick_writer,
-)
+from sim.sparch.cycle_tree import set_leaf_bound, stream_bound, tick_layer
 from sim.sparch.product import Float64s
 from sim.sparch.round_work import Streams
 

@@ -1,4 +1,4 @@
-"""State of the cycle model: one record of arrays, shared by the units of `cycle_units`.
+"""State of the cycle model: one record of arrays, shared by its units (`cycle_tree` and the others).
 
 FIFOs are numbered as a binary heap: 1 is the root's output, ``ways + s`` is the leaf FIFO of input ``s``, and the node
 that fills FIFO ``o`` merges FIFOs ``2 o`` and ``2 o + 1``.

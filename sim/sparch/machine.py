@@ -27,6 +27,7 @@ from sim.hbm import Hbm
 from sim.sparch.config import SpArchConfig
 from sim.sparch.plan import Plan, RoundPlan
 from sim.sparch.product import RoundCounts
+from sim.sparch.trace_log import TraceLog
 
 UNITS = ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer")
 
@@ -60,7 +61,7 @@ def run_events(
     hbm = Hbm(dram.channels, plan.config.burst_cycles, queues, dram.latency_cycles)
     run = EventRun(ledgers={name: Ledger(env, keep_slices) for name in (*UNITS, "merge_tree")})
     run.layer_busy = [0.0] * plan.config.layers
-    log = _TraceLog() if keep_slices else None
+    log = TraceLog() if keep_slices else None
     with _no_garbage_collection():
         _run_rounds(env, hbm, plan, run, log, progress)
     if log:
@@ -88,7 +89,7 @@ def _run_rounds(
     hbm: Hbm,
     plan: Plan,
     run: EventRun,
-    log: _TraceLog | None,
+    log: TraceLog | None,
     progress: Callable[[int, int], None],
 ) -> None:
     for index, planned in enumerate(plan.rounds):
@@ -103,52 +104,15 @@ def _run_rounds(
             run.layer_busy[layer] += elements / plan.config.merge_tree.width
         run.round_ends.append(int(env.now))
         if log:
-            log.add(machine, planned)
+            log.add(
+                planned,
+                fetched=machine.fetched,
+                lines=machine.lines,
+                partials=machine.partials,
+                written=machine.written,
+                used=machine.used,
+            )
         progress(index + 1, len(plan.rounds))
-
-
-class _TraceLog:
-    """Samples for the counters of the time line, taken from the stages of each finished round."""
-
-    def __init__(self) -> None:
-        self._bursts: list[tuple[float, float, int]] = []
-        self._lines: list[tuple[float, int]] = []
-
-    def add(self, machine: _RoundMachine, planned: RoundPlan) -> None:
-        """Take the transfers and line look-ups of a round; a block's are spread evenly over its time."""
-        traffic = planned.traffic
-        sources = (
-            (machine.fetched, traffic.a_loads),
-            (machine.lines, traffic.b_loads),
-            (machine.partials, traffic.partial_loads),
-            (machine.written, traffic.out_loads),
-        )
-        for stage, loads in sources:
-            bursts = loads.sum(axis=1).tolist()
-            self._bursts += [part for part in zip(stage.began, stage.ends, bursts, strict=True) if part[2]]
-        for begin, end, requests in zip(
-            machine.lines.began, machine.used.ends, planned.counts.requests.tolist(), strict=True
-        ):
-            self._lines += [(begin, requests), (end, -requests)]
-
-    def counters(self, burst_bytes: int, bins: int = 2000) -> dict[str, list[tuple[float, float]]]:
-        """Bandwidth as the mean of even bins; lines held as they change."""
-        if not self._bursts:
-            return {}
-        begin, end, bursts = (np.array(column, dtype=np.float64) for column in zip(*self._bursts, strict=True))
-        edges = np.linspace(0.0, float(end.max()) + 1, bins + 1)
-        done = np.zeros(bins + 1)
-        for first, last, count in zip(begin, np.maximum(end, begin + 1), bursts, strict=True):
-            low, high = np.searchsorted(edges, [first, last])
-            done[low:high] += count * (edges[low:high] - first) / (last - first)
-            done[high:] += count
-        rate = np.diff(done) / np.diff(edges) * burst_bytes
-        changes = sorted(self._lines)
-        held = np.cumsum([change for _, change in changes])
-        return {
-            "dram_bytes_per_cycle": list(zip(edges[:-1].tolist(), rate.tolist(), strict=True)),
-            "buffer_lines_held": [(time, float(value)) for (time, _), value in zip(changes, held, strict=True)],
-        }
 
 
 def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:
@@ -199,7 +163,7 @@ class _RoundMachine:
             )
         ]
 
-    def _connect(self, counts, planned: RoundPlan) -> None:  # type: ignore[no-untyped-def]
+    def _connect(self, counts: RoundCounts, planned: RoundPlan) -> None:
         config = self.config
         self.fetched, self.lines, self.partials, self.used, self.products, self.merged, self.written = (
             Stage(self.env, self.blocks) for _ in range(7)

@@ -9,40 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.errors import WorkloadError
-from sim.jit import njit
-from sim.sparch.condensed import Int32s, Int64s, Leaves, RoundElements
+from sim.sparch.condensed import Int32s, Leaves, RoundElements
 from sim.sparch.config import SpArchConfig
 from sim.sparch.distance import LineMap, Requests, line_requests
 from sim.sparch.operand import Operand
 from sim.sparch.prefetcher import line_sources
 from sim.sparch.product import BlockLimits, RoundCounts, SparseRows, merge_round
-from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, AddressMap, span
+from sim.sparch.round_work import ELEMENT_BYTES, AddressMap
 from sim.sparch.scheduler import RoundInputs, Scheduler
-
-Loads = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class BlockTraffic:
-    """DRAM traffic of each block. loads: (blocks, channels) bursts. b_elements, b_pointers: read from B, by block.
-
-    first_miss, last_miss: place of the first and last, from 0; -1 where all hit.
-    """
-
-    a_loads: Loads
-    b_loads: Loads
-    partial_loads: Loads
-    out_loads: Loads
-    b_elements: Int64s
-    b_pointers: Int64s
-    first_miss: Int64s
-    last_miss: Int64s
+from sim.sparch.traffic import BlockTraffic, Loads, count_a_loads, count_b_loads, cut_long_rows, sequential_loads
 
 
 @dataclass(frozen=True)
@@ -134,64 +114,6 @@ class _Merged:
     out_burst: int
     partial_loads: Loads
     limits: BlockLimits
-
-
-def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimits) -> tuple[RoundCounts, BlockTraffic]:
-    """Cut blocks of one long row into even slices, so that every block keeps to the limits (but for rounding)."""
-    slices = np.maximum.reduce(
-        [
-            -(-(counts.products + counts.partial_in) // (2 * limits.elements)),
-            -(-counts.requests // (2 * limits.requests)),
-            -(-counts.partial_in // (2 * limits.partial_in)),
-            np.ones_like(counts.out),
-        ]
-    )
-    if slices.max(initial=1) == 1:
-        return counts, traffic
-    block = np.repeat(np.arange(slices.size), slices)
-    part = np.arange(block.size) - np.repeat(np.cumsum(slices) - slices, slices)
-
-    def cut(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        whole, place, pieces = values[block].astype(np.int64), part, slices[block]
-        if values.ndim == 2:
-            place, pieces = place[:, None], pieces[:, None]
-        return (whole * (place + 1) // pieces - whole * place // pieces).astype(values.dtype)
-
-    def spread(values: Int64s, requests: Int64s, last: bool) -> Int64s:
-        inside = np.where(values[block] < 0, -1, requests - 1 if last else 0)
-        return np.where(slices[block] == 1, values[block], inside)
-
-    parts = {name: cut(getattr(counts, name)) for name in _COUNTED}
-    loads = {name: cut(getattr(traffic, name)) for name in _LOADED}
-    return (
-        RoundCounts(
-            **parts,
-            rows=counts.rows[block],
-            last_row=counts.last_row[block],
-            row_first=np.arange(block.size) - part,
-            row_last=np.arange(block.size) - part + slices[block] - 1,
-        ),
-        BlockTraffic(
-            **loads,
-            first_miss=spread(traffic.first_miss, parts["requests"], last=False),
-            last_miss=spread(traffic.last_miss, parts["requests"], last=True),
-        ),
-    )
-
-
-_COUNTED = ("a_elements", "products", "slots", "requests", "partial_in", "layer_in", "out")
-_LOADED = ("a_loads", "b_loads", "partial_loads", "out_loads", "b_elements", "b_pointers")
-
-
-def sequential_loads(upto_bytes: Int64s, first_burst: int, config: SpArchConfig) -> Loads:
-    """(blocks, channels) bursts of a region read or written in order; `upto_bytes` is the end of each block."""
-    channels = config.dram.channels
-    bursts = np.concatenate([[0], -(-upto_bytes // config.dram.burst_bytes)])
-    count = np.diff(bursts)
-    even = count // channels
-    place = (np.arange(channels)[None, :] - (first_burst + bursts[:-1])[:, None]) % channels
-    loads = even[:, None] + (place < (count - even * channels)[:, None])
-    return loads.astype(np.int32)
 
 
 class _Planner:
@@ -316,8 +238,8 @@ class _Planner:
         first_miss, last_miss = np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
         a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
         ends = np.cumsum(counts.a_elements)
-        _a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
-        _b_loads(
+        count_a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
+        count_b_loads(
             self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
             b_loads, b_elements, b_pointers, first_miss, last_miss,
@@ -327,52 +249,3 @@ class _Planner:
             a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers,
             first_miss, last_miss,
         )  # fmt: skip
-
-
-@njit
-def _a_loads(place: Int64s, ends: Int64s, base: int, burst_bytes: int, loads: Loads) -> None:
-    channels = loads.shape[1]
-    previous = -1
-    x = 0
-    for block in range(ends.size):
-        while x < ends[block]:
-            first, stop = span(place[x] * ELEMENT_BYTES, ELEMENT_BYTES, burst_bytes)
-            if first == previous:
-                first += 1
-            for burst in range(first, stop):
-                loads[block, (base + burst) % channels] += 1
-            previous = stop - 1
-            x += 1
-
-
-@njit
-def _b_loads(
-    a_indices: Int32s, indptr: Int64s, element: Int64s, first_line: Int64s, line_elements: int, source: Int32s,
-    ends: Int64s, base: int, base_pointers: int, burst_bytes: int, count_pointers: bool,
-    loads: Loads, elements: Int64s, pointers: Int64s, first_miss: Int64s, last_miss: Int64s,
-) -> None:  # fmt: skip
-    channels = loads.shape[1]
-    q = 0
-    x = 0
-    for block in range(ends.size):
-        begun = q
-        while x < ends[block]:
-            k = a_indices[element[x]]
-            x += 1
-            for part in range(first_line[k + 1] - first_line[k]):
-                if source[q] == q:
-                    begin = indptr[k] + part * line_elements
-                    size = min(line_elements, indptr[k + 1] - begin)
-                    elements[block] += size
-                    last_miss[block] = q - begun
-                    if first_miss[block] < 0:
-                        first_miss[block] = q - begun
-                    first, stop = span(begin * ELEMENT_BYTES, size * ELEMENT_BYTES, burst_bytes)
-                    for burst in range(base + first, base + stop):
-                        loads[block, burst % channels] += 1
-                    if count_pointers and part == 0:
-                        pointers[block] += 1
-                        first, stop = span(k * POINTER_BYTES, POINTER_BYTES, burst_bytes)
-                        for burst in range(base_pointers + first, base_pointers + stop):
-                            loads[block, burst % channels] += 1
-                q += 1
