@@ -150,8 +150,8 @@ class SpArchConfig(_Table):
 
     @property
     def chunk_elements(self) -> int:
-        """Elements of a partial matrix that are fetched at once: two chunks for each input fill the pool."""
-        return max(1, self.partials.fifo_depth // (2 * self.merge_tree.ways))
+        """Elements of a partial matrix that are fetched at once: 16, or less where the pool holds two for each input."""
+        return min(16, max(1, self.partials.fifo_depth // (2 * self.merge_tree.ways)))
 
     @property
     def shallow_fifos(self) -> bool:

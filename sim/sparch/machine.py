@@ -179,7 +179,9 @@ class _RoundMachine:
         after_miss = 1 - (planned.traffic.last_miss + 1) / np.maximum(counts.requests, 1)
         self.row_last, self.rows = counts.row_last.tolist(), counts.rows.tolist()
         self.after_miss_cycles = (after_miss * counts.slots / config.multipliers.groups).tolist()
-        self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth)
+        # half a chunk of every stream is used up but not yet released
+        begun = len(planned.inputs.partials) * config.chunk_elements / 2
+        self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth - begun)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
         capacity = inputs * config.merge_tree.fifo_depth * 0.8

@@ -273,10 +273,11 @@ def partials_bench(columns: int, **settings: Any) -> Bench:
 
 
 def test_partial_matrix_comes_by_the_width() -> None:
+    """Chunks of 16, 16 and 8, each asked for in cycle 0 and delivered in a cycle of its own."""
     one = partials_bench(40)
     assert one.machine.partials == 1
     leaf = 2 + 1
-    assert one.scalar(CHUNK, 0) == 1
+    assert one.scalar(CHUNK, 0) == 3
     assert one.state.s[POOL] == 40
     assert one.after(READ - 1).offset[1] == 0
     for cycle, delivered in enumerate((16, 32, 40)):
