@@ -150,7 +150,7 @@ class SpArchConfig(_Table):
 
     @property
     def chunk_elements(self) -> int:
-        """Elements of a partial matrix fetched at once: 16, or fewer where the pool would not hold two for each input."""
+        """Elements of a partial matrix fetched at once: 16, fewer where the pool would not hold two for each input."""
         return min(16, max(1, self.partials.fifo_depth // (2 * self.merge_tree.ways)))
 
     @property
