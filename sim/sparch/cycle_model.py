@@ -37,7 +37,6 @@ from sim.sparch.cycle_state import (
     LOOKUP_X,
     NEVER,
     P_BURSTS,
-    PROGRESS,
     PUSHED,
     WRITE_END,
     WRITTEN,
@@ -81,11 +80,11 @@ def run_round(
     _prepare(machine, state, streams)
     t = start
     while True:
-        before = int(state.s[PROGRESS])
+        before = state.s.copy()
         t, done = _run(machine, state, streams, t, _SLICE)
         if done:
             break
-        if int(state.s[PROGRESS]) == before:
+        if np.array_equal(state.s, before):
             raise InvariantError(f"cycle model: nothing moved for {_SLICE} cycles up to cycle {t}")
         progress(t)
     s = state.s

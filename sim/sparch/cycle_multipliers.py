@@ -11,7 +11,6 @@ from sim.sparch.cycle_state import (
     MEMORY,
     NEVER,
     OLDEST_X,
-    PROGRESS,
     RETIRED_X,
     STARVED,
     Machine,
@@ -61,7 +60,6 @@ def tick_multipliers(m: Machine, st: State, w: Streams, t: int) -> int:
         multiply(m, st, w, chosen)
         st.wait[chosen] = chunk_wait(m, st, w, chosen, t)
     if worked:
-        st.s[PROGRESS] += 1
         return BUSY
     if st.s[RETIRED_X] == w.row.size:
         return IDLE

@@ -14,7 +14,6 @@ from sim.sparch.cycle_state import (
     P_BURSTS,
     PARTIALS_UNIT,
     POOL,
-    PROGRESS,
     PUSHED,
     SERVED,
     STARVED,
@@ -49,7 +48,6 @@ def tick_partial_fetcher(m: Machine, st: State, w: Streams, t: int) -> int:
         _deliver(m, st, w, chosen)
     issued = _request_chunks(m, st, w, t)
     if issued == BUSY or chosen >= 0:
-        st.s[PROGRESS] += 1
         return BUSY
     return issued if outstanding else IDLE
 
@@ -125,7 +123,6 @@ def tick_writer(m: Machine, st: State, t: int) -> int:
     st.s[SERVED] = min(st.s[WRITTEN] * m.burst_bytes // m.out_bytes, final)
     st.awake[1] = 1
     if issued:
-        st.s[PROGRESS] += 1
         return BUSY
     if st.s[WRITTEN] < bursts:
         return MEMORY

@@ -21,7 +21,6 @@ from sim.sparch.cycle_state import (
     NEVER,
     OLDEST_X,
     PREFETCH_UNIT,
-    PROGRESS,
     STARVED,
     Machine,
     State,
@@ -55,7 +54,6 @@ def tick_prefetcher(m: Machine, st: State, w: Streams, t: int) -> int:
             break
         looked_up += 1
     if looked_up:
-        st.s[PROGRESS] += 1
         return BUSY
     return reason
 
@@ -118,6 +116,5 @@ def tick_column_fetchers(m: Machine, st: State, w: Streams, t: int) -> int:
         st.s[A_ISSUED] = x + 1
         issued += 1
     if issued:
-        st.s[PROGRESS] += 1
         return BUSY
     return reason

@@ -23,7 +23,7 @@ NEVER = 2**62
 
 # scalars in State.s
 (LOOKUP_X, LOOKUP_Q, OLDEST_X, RETIRED_X, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
- SERVED, B_BURSTS, A_BURSTS, P_BURSTS, PROGRESS, SCALARS) = range(18)  # fmt: skip
+ SERVED, B_BURSTS, A_BURSTS, P_BURSTS, SCALARS) = range(17)  # fmt: skip
 
 # units that use the channels: rows of State.queued
 FETCH_UNIT, PREFETCH_UNIT, PARTIALS_UNIT, WRITE_UNIT = range(4)

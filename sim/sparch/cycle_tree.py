@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.jit import forceinline
 from sim.sparch.condensed import Int64s
-from sim.sparch.cycle_state import BLOCKED, BUSY, IDLE, NEVER, PROGRESS, PUSHED, SERVED, STARVED, Machine, State, UInt8s
+from sim.sparch.cycle_state import BLOCKED, BUSY, IDLE, NEVER, PUSHED, SERVED, STARVED, Machine, State, UInt8s
 from sim.sparch.round_work import Streams
 
 
@@ -244,7 +244,6 @@ def tick_layer(m: Machine, st: State, w: Streams, layer: int) -> int:
             chosen += 1
         merge(m, st, w, chosen, layer)
         st.awake[chosen] = 1
-        st.s[PROGRESS] += 1
         return BUSY
     for o in range(first, 2 * first):
         if st.ready[o] < 0:
