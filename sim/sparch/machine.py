@@ -24,10 +24,10 @@ import simpy
 
 from sim.events import BLOCKED, BUSY, IDLE, MEMORY, STARVED, Ledger, Stage, Wait, Window
 from sim.hbm import Hbm
-from sim.sparch.config import SpArchConfig
 from sim.sparch.plan import Plan, RoundPlan
 from sim.sparch.product import RoundCounts
 from sim.sparch.trace_log import TraceLog
+from sim.sparch.tree_rate import LEAF_FIFO_FILL, tree_cycles
 
 UNITS = ("column_fetchers", "prefetcher", "multipliers", "partial_fetcher", "writer")
 
@@ -115,21 +115,6 @@ def _run_rounds(
         progress(index + 1, len(plan.rounds))
 
 
-def tree_cycles(counts: RoundCounts, config: SpArchConfig) -> list[float]:
-    """Cycles of the busiest merge layer for each block.
-
-    A layer takes in up to its width in a cycle, and gives out no more than the output FIFO of one node holds. With
-    FIFOs of a few widths some cycles find too little in one input: a loss fitted to the cycle model, 2.5 % at two
-    widths, 14.5 % at one and below (under two, results are flagged).
-    """
-    width, depth = config.merge_tree.width, config.merge_tree.fifo_depth
-    leaving = np.column_stack([counts.layer_in[:, 1:], counts.out])
-    cycles = np.maximum(counts.layer_in / width, leaving / min(width, depth)).max(axis=1, initial=0)
-    shallow = np.interp(depth / width, [1, 2, 5], [0.145, 0.025, 0.0])
-    slowed: list[float] = (cycles * (1 + shallow)).tolist()
-    return slowed
-
-
 class _RoundMachine:
     """One merge round: the stages, the windows between them, and one process for each unit."""
 
@@ -184,7 +169,7 @@ class _RoundMachine:
         self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth - begun)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
-        capacity = inputs * config.merge_tree.fifo_depth * 0.8
+        capacity = inputs * config.merge_tree.fifo_depth * LEAF_FIFO_FILL
         self.leaf_fifos = Window(self.merged, entering, capacity)
         self.held_back = np.maximum(1 - capacity / np.maximum(entering, 1), 0.0).tolist()
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))

@@ -247,8 +247,9 @@ def _merge(
                 b_requests += (length + line_elements - 1) // line_elements
                 scale = a_data[at]
                 s = slot[x]
-                if wide and s >= 64:
-                    bit = one << np.uint64(s - 64)
+                if wide:
+                    bit = one << np.uint64(s & 63)
+                    marks = mask_high if s >= 64 else mask
                     for y in range(begin, end):
                         c = b_indices[y]
                         if mask[c] == 0 and mask_high[c] == 0:
@@ -257,18 +258,7 @@ def _merge(
                             value[c] = scale * b_data[y]
                         else:
                             value[c] += scale * b_data[y]
-                        mask_high[c] |= bit
-                elif wide:
-                    bit = one << np.uint64(s)
-                    for y in range(begin, end):
-                        c = b_indices[y]
-                        if mask[c] == 0 and mask_high[c] == 0:
-                            indices[n] = c
-                            n += 1
-                            value[c] = scale * b_data[y]
-                        else:
-                            value[c] += scale * b_data[y]
-                        mask[c] |= bit
+                        marks[c] |= bit
                 else:  # the hot loop: unsigned indices spare the test for negative ones
                     bit = one << np.uint64(s)
                     for y in range(np.uint64(begin), np.uint64(end)):

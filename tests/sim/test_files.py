@@ -64,9 +64,9 @@ def test_impossible_places(tmp_path: Path, path: str, words: str) -> None:
         require_writable(place)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_no_permission(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser may write anywhere, so the answer of the system is stood in for."""
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    require_writable(tmp_path.parent / "a.txt")
     with pytest.raises(InputError, match="no permission"):
         require_writable(tmp_path / "a.txt")
-    tmp_path.chmod(0o700)
