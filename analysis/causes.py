@@ -8,6 +8,8 @@ stalls of the unit that works at that resource:
     DRAM busiest          prefetcher blocked -> multipliers, starved and idle -> rounds
     merge tree busiest    starved -> what the multipliers did meanwhile, blocked -> DRAM, idle -> rounds
 
+For a machine of two phases, OuterSPACE, the causes are what its processing elements did in each (`phases`).
+
 So each cycle is charged once. Where a run is near two bounds the smaller one does not show: the split says what to
 change first, not what follows. Numbers come from the record alone; nothing is simulated here.
 """
@@ -18,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis import phases
 from analysis.record import STATES, Record, ideal_by_operand, merge_layers, setting
 
 DRAM_CAUSES = ("compulsory", "b_rereads", "partials", "padding")
@@ -40,7 +43,7 @@ class Split:
 def peak_bytes_per_cycle(record: Record) -> float:
     """Peak of all DRAM channels for whole bursts, in bytes a cycle."""
     burst = setting(record, "dram.burst_bytes", 32)
-    cycles = -(-burst // setting(record, "dram.bytes_per_cycle", 8))
+    cycles = setting(record, "dram.burst_cycles") or -(-burst // setting(record, "dram.bytes_per_cycle", 8))
     return float(setting(record, "dram.channels", 16) * burst / cycles)
 
 
@@ -68,6 +71,8 @@ def split_cycles(record: Record) -> Split:
     }
     limit = max(used, key=lambda name: used[name])
     limit_cycles = min(used[limit], cycles)
+    if phases.has_phases(record):
+        return Split(phases.cause_cycles(record), used, limit, limit_cycles)
     charged = dict.fromkeys(CAUSES, 0.0)
     _charge(charged, _use(record, limit), limit_cycles)
     _charge(charged, _stalls(record, limit), cycles - limit_cycles)

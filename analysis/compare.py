@@ -2,7 +2,8 @@
 
 Cycles are split by the causes of `causes.split_cycles`, which charges each cycle of a run once; DRAM bytes by operand,
 energy by group, the cycles of each unit by state. Settings and operands that differ are listed. Differences are always
-second minus first. The two runs need not be of the same matrix or accelerator.
+second minus first. The two runs need not be of the same matrix or accelerator: where their clocks differ, cycles say
+little, and the text gives seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.causes import split_cycles
-from analysis.record import BOUNDS, ENERGY_GROUPS, OPERANDS, STATES, Record, flatten, product_name
+from analysis.phases import CAUSE_NAMES as PHASE_CAUSE_NAMES
+from analysis.record import BOUNDS, OPERANDS, STATES, Record, energy_groups, flatten, product_name, setting
 
 SCHEMA = "hwloop.comparison/1"
 _FIGURES = ("gflops", "seconds", "power_w", "bandwidth_utilization", "merge_rounds", "multiplications", "output_nnz")
@@ -25,27 +27,33 @@ CAUSE_NAMES = {
     "lost_slots": "empty multiplier slots",
     "merge_tree": "merge tree",
     "rounds": "latency, start and end of rounds",
+    **PHASE_CAUSE_NAMES,
 }
 
 
 def compare(first: Record, second: Record) -> dict[str, Any]:
     """The difference of two records as plain values (schema ``hwloop.comparison/1``).
 
-    Each of `cycles`, `dram_bytes`, `energy_j` is {first, second, difference, parts}; the differences in `parts` add up
-    to `difference`. `units` holds the difference of each unit's states, which adds up to that of the cycles.
+    Each of `cycles`, `seconds`, `dram_bytes`, `energy_j` is {first, second, difference, parts}; the differences in
+    `parts` add up to `difference`. `units` holds the difference of each unit's states, which adds up to that of the
+    cycles.
     """
     causes = split_cycles(first).cycles, split_cycles(second).cycles
+    names = [name for name in CAUSE_NAMES if name in causes[0] or name in causes[1]]
+    seconds = _in_seconds(first, causes[0]), _in_seconds(second, causes[1])
+    hits = [(record["prefetch"] or {}).get("hit_rate") for record in (first, second)]
     return {
         "schema": SCHEMA,
         "first": _identity(first),
         "second": _identity(second),
-        "cycles": _split(first["cycles"], second["cycles"], *causes, list(CAUSE_NAMES)),
+        "cycles": _split(first["cycles"], second["cycles"], *causes, names),
+        "seconds": _split(first["seconds"], second["seconds"], *seconds, names),
         "bounds_cycles": _parts(first["bounds_cycles"], second["bounds_cycles"], BOUNDS),
         "units": _units(first["units"], second["units"]),
         "dram_bytes": _table(first["dram_bytes"], second["dram_bytes"], OPERANDS),
         "channel_bytes": _difference(first["channel_bytes"], second["channel_bytes"]),
-        "hit_rate": _difference(first["prefetch"]["hit_rate"], second["prefetch"]["hit_rate"]),
-        "energy_j": _table(first["energy_j"], second["energy_j"], ENERGY_GROUPS),
+        "hit_rate": _difference(*hits),
+        "energy_j": _table(first["energy_j"], second["energy_j"], energy_groups(first, second)),
         "figures": {name: _difference(first[name], second[name]) for name in _FIGURES},
         "settings": _changed(flatten(first["config"]), flatten(second["config"])),
         "operands": _changed(_operands(first), _operands(second)),
@@ -58,14 +66,22 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     lines = [f"first:  {one['product']} on {one['accelerator']}, {one['model']} model"]
     lines.append(f"second: {two['product']} on {two['accelerator']}, {two['model']} model")
     changed = {**comparison["operands"], **comparison["settings"]}
+    if one["accelerator"] != two["accelerator"]:  # what only one of the machines has says nothing
+        changed = {name: pair for name, pair in changed.items() if None not in pair.values()}
     differing = [f"  {name}: {value['first']} -> {value['second']}" for name, value in changed.items()]
     lines += ["what differs:", *differing] if differing else ["operands and settings are the same"]
-    lines += _block("cycles", comparison["cycles"], CAUSE_NAMES, "{:,.0f}", 1.0)
+    clock = comparison["settings"].get("clock_hz")
+    if clock:
+        lines += _block("time ms", comparison["seconds"], CAUSE_NAMES, "{:,.5f}", 1e-3)
+    else:
+        lines += _block("cycles", comparison["cycles"], CAUSE_NAMES, "{:,.0f}", 1.0)
     lines += _block("DRAM MB", comparison["dram_bytes"], {}, "{:,.3f}", 1e6)
     lines += _block("energy mJ", comparison["energy_j"], {}, "{:,.5f}", 1e-3)
-    lines += _bounds(comparison["bounds_cycles"]) + _stalls(comparison["units"])
+    if not clock:
+        lines += _bounds(comparison["bounds_cycles"]) + _stalls(comparison["units"])
     hit, rate = comparison["hit_rate"], comparison["figures"]["gflops"]
-    lines.append(f"hit rate {hit['first']:.1%} -> {hit['second']:.1%}; GFLOP/s {_arrow(rate, '{:.2f}')}")
+    hits = "" if hit["difference"] is None else f"hit rate {hit['first']:.1%} -> {hit['second']:.1%}; "
+    lines.append(f"{hits}GFLOP/s {_arrow(rate, '{:.2f}')}")
     return "\n".join(lines)
 
 
@@ -82,12 +98,20 @@ def _operands(record: Record) -> dict[str, Any]:
     return {name: value for name, value in flat.items() if not name.endswith("sha256") or value}
 
 
-def _difference(first: float, second: float) -> dict[str, float]:
-    return {"first": first, "second": second, "difference": second - first}
+def _in_seconds(record: Record, cycles: Mapping[str, float]) -> dict[str, float]:
+    clock = float(setting(record, "clock_hz", 1e9))
+    return {name: value / clock for name, value in cycles.items()}
+
+
+def _difference(first: float | None, second: float | None) -> dict[str, float | None]:
+    """A figure that one of the machines does not have is None there, and so is the difference."""
+    difference = None if first is None or second is None else second - first
+    return {"first": first, "second": second, "difference": difference}
 
 
 def _parts(first: Mapping[str, Any], second: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: _difference(first[name], second[name]) for name in names}
+    """Differences by name; a part that one of the two does not have counts as 0."""
+    return {name: _difference(first.get(name) or 0, second.get(name) or 0) for name in names}
 
 
 def _split(

@@ -5,9 +5,10 @@ The cycles of each cause come from `causes.split_cycles`, which charges every cy
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from analysis import phases
 from analysis.causes import Split, busiest_layer, dram_parts, peak_bytes_per_cycle, split_cycles
 from analysis.record import Record, ideal_by_operand, setting
 
@@ -33,7 +34,7 @@ def all_causes(record: Record) -> list[Cause]:
     split = split_cycles(record)
     total = float(record["cycles"])
     causes = [
-        Cause(name, cycles, cycles / total if total else 0.0, _TEXTS[name](record, split), _FORMULAS[name])
+        Cause(name, cycles, cycles / total if total else 0.0, _text(name, record, split), _FORMULAS[name])
         for name, cycles in split.cycles.items()
     ]
     return sorted(causes, key=lambda cause: -cause.cycles)
@@ -42,9 +43,10 @@ def all_causes(record: Record) -> list[Cause]:
 def render_explanation(record: Record) -> str:
     """The three causes as numbered paragraphs, below one line on what limits the run."""
     split, total = split_cycles(record), record["cycles"]
+    names = phases.RESOURCES if phases.has_phases(record) else _RESOURCES
     lines = [
-        f"{record['matrix']['name']}: {total:,} cycles; the busiest resource is {_RESOURCES[split.limit]}, "
-        f"in use for {split.limit_cycles:,.0f} of them ({_percent(split.limit_cycles, total)}); {_next(split, total)}."
+        f"{record['matrix']['name']}: {total:,} cycles; the busiest resource is {names[split.limit]}, in use for "
+        f"{split.limit_cycles:,.0f} of them ({_percent(split.limit_cycles, total)}); {_next(split, total, names)}."
     ]
     for place, cause in enumerate(explain_result(record), 1):
         lines.append(f"{place}. {cause.cycles:,.0f} cycles ({cause.share:.0%}): {cause.text}")
@@ -53,10 +55,14 @@ def render_explanation(record: Record) -> str:
     return "\n".join(lines)
 
 
-def _next(split: Split, total: float) -> str:
+def _text(name: str, record: Record, split: Split) -> str:
+    return _TEXTS[name](record, split) if name in _TEXTS else phases.text(name, record)
+
+
+def _next(split: Split, total: float, names: Mapping[str, str]) -> str:
     """How near the second resource is: what becomes the limit once the first is relieved."""
     second = max((name for name in split.used if name != split.limit), key=lambda name: split.used[name])
-    return f"next comes {_RESOURCES[second]} ({_percent(split.used[second], total)})"
+    return f"next comes {names[second]} ({_percent(split.used[second], total)})"
 
 
 _RESOURCES = {"bandwidth": "DRAM bandwidth", "multiply": "the multiplier array", "merge": "the merge tree"}
@@ -70,6 +76,7 @@ _FORMULAS = {
     "lost_slots": f"multiply bound - multiplications / (groups x lanes) if the multipliers are busiest, {_REST}",
     "merge_tree": f"merge bound if the tree is busiest, {_REST}",
     "rounds": "cycles - the largest bound, by the starved and idle cycles of the unit at the busiest resource",
+    **phases.FORMULAS,
 }
 
 

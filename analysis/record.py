@@ -12,7 +12,7 @@ from typing import Any
 
 OPERANDS = ("a_read", "b_read", "partial_read", "partial_write", "c_write")
 STATES = ("busy", "starved", "blocked", "memory", "idle")
-ENERGY_GROUPS = ("compute", "sram", "dram")
+ENERGY_GROUPS = ("compute", "sram", "dram", "crossbar")
 BOUNDS = ("bandwidth", "multiply", "merge")
 ELEMENT_BYTES = 12
 
@@ -42,6 +42,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
     return flat
+
+
+def energy_groups(*records: Record) -> list[str]:
+    """The groups of energy that one of the records has: a machine without a crossbar has none for it."""
+    return [name for name in ENERGY_GROUPS if any(record["energy_j"].get(name) is not None for record in records)]
 
 
 def merge_layers(record: Record) -> list[str]:

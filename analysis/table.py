@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis import phases
 from analysis.causes import busiest_layer
 from analysis.record import (
     BOUNDS,
-    ENERGY_GROUPS,
     OPERANDS,
     STATES,
     Record,
+    energy_groups,
     ideal_by_operand,
     merge_layers,
     product_name,
@@ -36,7 +37,7 @@ def summary(record: Record) -> RenderableType:
 
     head = Text("\n".join([_what(record), *_results(record), _bound(record)]))
     head.stylize("bold", 0, len(_what(record)))
-    tail = [Text(line) for line in (_bytes_line(record), _buffer(record), _energy(record))]
+    tail = [Text(line) for line in (_bytes_line(record), *_buffer(record), _energy(record))]
     flags = [Text(f"note: {flag}", style="yellow") for flag in record.get("flags") or ()]
     return Group(head, "", _unit_table(record), "", _traffic_table(record), *tail, *flags)
 
@@ -68,13 +69,18 @@ def _what(record: Record) -> str:
 
 def _results(record: Record) -> list[str]:
     clock = setting(record, "clock_hz", 1e9)
-    rounds = record["merge_rounds"]
     return [
         f"{verified_text(record)}; {record['multiplications']:,} multiplications give {record['output_nnz']:,} entries",
         f"{record['cycles']:,} cycles = {_seconds(record['seconds'])} at {clock / 1e9:g} GHz, "
-        f"{record['gflops']:.2f} GFLOP/s; {record['condensed_columns']:,} condensed columns in "
-        f"{rounds:,} merge round{'' if rounds == 1 else 's'}",
+        f"{record['gflops']:.2f} GFLOP/s; {_passes(record)}",
     ]
+
+
+def _passes(record: Record) -> str:
+    rounds = record["merge_rounds"]
+    if rounds is None:
+        return phases.summary_line(record, _seconds)
+    return f"{record['condensed_columns']:,} condensed columns in {rounds:,} merge round{'' if rounds == 1 else 's'}"
 
 
 def _bound(record: Record) -> str:
@@ -125,18 +131,20 @@ def _bytes_line(record: Record) -> str:
     )
 
 
-def _buffer(record: Record) -> str:
+def _buffer(record: Record) -> list[str]:
     prefetch = record["prefetch"]
-    return (
+    if prefetch is None:
+        return []
+    return [
         f"row buffer: hit rate {100 * prefetch['hit_rate']:.1f} % "
         f"({prefetch['read_elements']:,} of {prefetch['requested_elements']:,} requested elements of B read from DRAM)"
-    )
+    ]
 
 
 def _energy(record: Record) -> str:
     energy, flops = record["energy_j"], record["flops"]
     total = energy["total"]
-    split = ", ".join(f"{name} {100 * energy[name] / total if total else 0:.0f} %" for name in ENERGY_GROUPS)
+    split = ", ".join(f"{name} {100 * energy[name] / total if total else 0:.0f} %" for name in energy_groups(record))
     each = f", {1e9 * total / flops:.2f} nJ/FLOP" if flops else ""
     return f"energy: {1e3 * total:.4g} mJ ({split}){each}; power {record['power_w']:.2f} W"
 

@@ -60,7 +60,7 @@ def simulate(
             accelerator=accelerator,
             model=model,  # type: ignore[arg-type]  # checked there, with the nearest valid name
             config_file=config_file,
-            settings=parse_settings(settings),
+            settings=parse_settings(settings, accelerator),
             seed=seed,
             verify=not no_verify,
             trace=trace_path is not None,
@@ -75,12 +75,14 @@ def simulate(
         _print_summary(result)
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(settings: tuple[str, ...], accelerator: str = "sparch") -> dict[str, Any]:
     """``("merge_tree.ways=32",)`` as a mapping; of the same name the last wins. Raises ConfigError."""
     if not settings:
         return {}
-    from sim.sparch.config import parse_setting
-
+    if accelerator == "outerspace":
+        from sim.outerspace.config import parse_setting
+    else:
+        from sim.sparch.config import parse_setting
     return dict(parse_setting(one) for one in settings)
 
 

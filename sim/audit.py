@@ -54,10 +54,14 @@ def audit_record(result: SimulationResult) -> None:
     _audit_cycles(result)
     _equal(result.flops, 2 * result.multiplications - result.output_nnz, "flops", "2 x multiplications - output_nnz")
     _at_most(result.output_nnz, result.multiplications, "output_nnz", "multiplications")
-    prefetch = result.prefetch
-    _at_most(prefetch.read_elements, prefetch.requested_elements, "prefetch.read_elements", "requested_elements")
-    if not 0 <= prefetch.hit_rate <= 1:
-        raise InvariantError(f"audit: prefetch.hit_rate = {prefetch.hit_rate!r} is outside 0..1")
+    rounds = (result.condensed_columns, result.merge_rounds, result.first_round_ways, result.prefetch)
+    absent = sum(part is None for part in rounds)
+    if absent not in (0, len(rounds)):
+        raise InvariantError(f"audit: {absent} of the {len(rounds)} figures of merge rounds and row buffer are absent")
+    if prefetch := result.prefetch:
+        _at_most(prefetch.read_elements, prefetch.requested_elements, "prefetch.read_elements", "requested_elements")
+        if not 0 <= prefetch.hit_rate <= 1:
+            raise InvariantError(f"audit: prefetch.hit_rate = {prefetch.hit_rate!r} is outside 0..1")
     if result.bandwidth_utilization > 1:
         raise InvariantError(f"audit: bandwidth_utilization = {result.bandwidth_utilization!r} is over 1")
 

@@ -99,11 +99,12 @@ class UnitCycles(_Record):
 
 
 class EnergyRecord(_Record):
-    """Joules by group and in total."""
+    """Joules by group and in total. crossbar: None for a machine without one."""
 
     compute: Amount
     sram: Amount
     dram: Amount
+    crossbar: Amount | None = None
     total: Amount
 
 
@@ -116,7 +117,10 @@ class SimulationTrace:
 
 
 class SimulationResult(_Record):
-    """Everything that one simulation reports, see DESIGN.md section 5; build it with an accelerator's `simulate`."""
+    """Everything that one simulation reports, see DESIGN.md section 5; build it with an accelerator's `simulate`.
+
+    Columns, rounds and prefetch are None for a machine that has no merge rounds and no row buffer.
+    """
 
     schema_: Schema = Field(default=SCHEMA, alias="schema")
     version: str = __version__
@@ -132,14 +136,14 @@ class SimulationResult(_Record):
     output_nnz: Count
     flops: Count
     gflops: Amount
-    condensed_columns: Count
-    merge_rounds: Count
-    first_round_ways: Count
+    condensed_columns: Count | None
+    merge_rounds: Count | None
+    first_round_ways: Count | None
     dram_bytes: DramBytes
     channel_bytes: Count
     ideal_dram_bytes: Count
     bandwidth_utilization: Amount
-    prefetch: PrefetchRecord
+    prefetch: PrefetchRecord | None
     bounds_cycles: BoundsCycles
     units: dict[str, UnitCycles]
     actions: dict[str, Count]
@@ -153,6 +157,7 @@ class SimulationResult(_Record):
 
     _make_product: Callable[[], Any] | None = PrivateAttr(default=None)
     _product: Any = PrivateAttr(default=None)
+    _rows: Any = PrivateAttr(default=None)
     _trace: SimulationTrace | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
@@ -172,16 +177,24 @@ class SimulationResult(_Record):
         return self._product
 
     @property
+    def product_rows(self) -> Any:
+        """The product as the simulator holds it (`sim.sparch.product.SparseRows`), for the other accelerator to reuse.
+
+        None for a result that was read from a file.
+        """
+        return self._rows
+
+    @property
     def trace(self) -> SimulationTrace | None:
         """The time line, where one was asked for."""
         return self._trace
 
     def with_companions(
-        self, product: Callable[[], Any] | None, trace: SimulationTrace | None = None
+        self, product: Callable[[], Any] | None, trace: SimulationTrace | None = None, rows: Any = None
     ) -> SimulationResult:
-        """The same record, carrying how to build its product, and its time line."""
+        """The same record, carrying how to build its product, its time line, and the product's rows as simulated."""
         copy = self.model_copy()
-        copy._make_product, copy._product, copy._trace = product, None, trace
+        copy._make_product, copy._product, copy._trace, copy._rows = product, None, trace, rows
         return copy
 
     def to_dict(self) -> dict[str, Any]:

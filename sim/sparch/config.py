@@ -8,22 +8,15 @@ Keys are dotted in ``--set`` and on the command line (``merge_tree.ways``), tabl
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from sim.errors import ConfigError, nearest
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _int(default: int, low: int, high: int, what: str) -> Any:
-    return Field(default=default, ge=low, le=high, description=what)
+from sim import settings as _settings
+from sim.settings import Table as _Table
+from sim.settings import whole as _int
 
 
 class Schedule(_Table):
@@ -161,26 +154,12 @@ class SpArchConfig(_Table):
 
 def setting_names() -> list[str]:
     """All dotted setting names, in the order of the configuration."""
-    names: list[str] = []
-    for key, field in SpArchConfig.model_fields.items():
-        if isinstance(field.default, _Table):
-            names += [f"{key}.{sub}" for sub in type(field.default).model_fields]
-        else:
-            names.append(key)
-    return names
+    return _settings.setting_names(SpArchConfig)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """``"merge_tree.ways=32"`` -> name and typed value. Raises ConfigError for an unknown name or no ``=``."""
-    name, equals, value = text.partition("=")
-    name = name.strip()
-    if not equals:
-        raise ConfigError(f"setting {text!r} has no '='; write KEY=VALUE")
-    _require_known(name)
-    try:
-        return name, tomllib.loads(f"v = {value.strip()}")["v"]
-    except tomllib.TOMLDecodeError:
-        return name, value.strip()
+    return _settings.parse_setting(SpArchConfig, text)
 
 
 def load_config(
@@ -192,45 +171,9 @@ def load_config(
 
     Raises ConfigError: unknown key (with the nearest one), wrong type, value out of range, unreadable file.
     """
-    tree: dict[str, Any] = (base or SpArchConfig()).model_dump()
-    for name, value in {**_flatten(_read_toml(file) if file else {}), **(settings or {})}.items():
-        _require_known(name)
-        table, _, leaf = name.rpartition(".")
-        (tree[table] if table else tree)[leaf] = float(value) if name == "clock_hz" and _is_int(value) else value
-    return validate_config(tree)
+    return _settings.load_config(base or SpArchConfig(), file, settings)
 
 
 def validate_config(tree: Mapping[str, Any]) -> SpArchConfig:
     """Check a nested mapping. Raises ConfigError with one line for the first fault."""
-    try:
-        return SpArchConfig.model_validate(tree)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where} = {fault['input']!r}: {message}" if where else message) from None
-
-
-def _require_known(name: str) -> None:
-    if name not in setting_names():
-        raise ConfigError(f"unknown setting {name!r}{nearest(name, setting_names())}")
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _read_toml(file: str | Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {file} is not TOML: {error}") from None
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat.update(_flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
+    return _settings.validate_config(SpArchConfig, tree)

@@ -81,7 +81,7 @@ def simulate(
     """
     config = config or SpArchConfig()
     check_model(model, trace)
-    left, right, b_name, b_sha256 = _operands(a, b, name, b_name, sha256, b_sha256)
+    left, right, b_name, b_sha256 = operand_pair(a, b, name, b_name, sha256, b_sha256)
     _compile(config, model, progress)
     begin = time.perf_counter()
     plan = make_plan(left, right, config, progress=lambda done, total: progress("plan", done, total))
@@ -93,14 +93,14 @@ def simulate(
         model=model,
         seed=seed,
         wall_s=WallSeconds(load=load_s, simulate=simulate_s),
-        matrix=_matrix_record(left, right, name, sha256, b_name, b_sha256),
+        matrix=matrix_record(left, right, name, sha256, b_name, b_sha256),
     )
     del plan
     audit(result, timed.counted)
     if verify:
-        result = _verified(result, left, right, timed.product, progress)
+        result = verified(result, left, right, timed.product, progress)
     rows, shape = timed.product, (left.rows, right.cols)
-    return result.with_companions(lambda: product_csr(rows, shape), timed.trace)
+    return result.with_companions(lambda: product_csr(rows, shape), timed.trace, rows)
 
 
 def product_csr(rows: SparseRows, shape: tuple[int, int]) -> Any:
@@ -124,9 +124,10 @@ def check_model(model: str, trace: bool = False) -> None:
         raise ConfigError(f"model {model!r} keeps no time line; nearest: event")
 
 
-def _operands(
+def operand_pair(
     a: Any, b: Any, name: str, b_name: str, sha256: str | None, b_sha256: str | None
 ) -> tuple[Operand, Operand, str, str | None]:
+    """Both operands, with the name and hash of the second: itself or its transpose where `b` is None."""
     left = a if isinstance(a, Operand) else Operand.of(a, name)
     if b is not None:
         right = left if b is a else b if isinstance(b, Operand) else Operand.of(b, b_name)
@@ -136,9 +137,10 @@ def _operands(
     return left, Operand.of(left.scipy().T.tocsr(), name), f"{name}ᵀ", None
 
 
-def _matrix_record(
+def matrix_record(
     a: Operand, b: Operand, name: str, sha256: str | None, b_name: str, b_sha256: str | None
 ) -> MatrixRecord:
+    """The operands in the terms of the result."""
     other = None
     if not _same(a, b):
         other = OperandRecord(name=b_name, rows=b.rows, cols=b.cols, nnz=b.nnz, sha256=b_sha256)
@@ -274,9 +276,10 @@ def event_flags(plan: Plan) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _verified(
+def verified(
     result: SimulationResult, a: Operand, b: Operand, product: SparseRows, progress: Progress
 ) -> SimulationResult:
+    """The result with what comparing its product with SciPy's found. Raises InvariantError where they differ."""
     from sim.verify import verify
 
     progress("verify", 0, 1)

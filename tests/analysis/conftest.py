@@ -63,7 +63,7 @@ def hand_made() -> dict[str, Any]:
             "merge_layer_2": unit(300, 600, 50, 0, 50),
         },
         "actions": {"multiply": 12_000, "dram_byte": 106_000},
-        "energy_j": {"compute": 5e-6, "sram": 6e-6, "dram": 4e-6, "total": 1.5e-5},
+        "energy_j": {"compute": 5e-6, "sram": 6e-6, "dram": 4e-6, "crossbar": None, "total": 1.5e-5},
         "power_w": 15.0,
         "area_mm2": {"tree": 17.27, "total": 17.27, "basis": "hand made"},
         "events": 10,

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.glossary import define, explain_statistic, find, glossary
 from sim.errors import InputError
+from sim.outerspace.config import setting_names as outerspace_names
 from sim.sparch.config import setting_names
 
 
@@ -35,18 +36,28 @@ def real() -> dict[str, Any]:
     return simulate(a, b, config=load_config(settings={"merge_tree.ways": 4})).to_dict()
 
 
-def test_every_key_of_a_real_result_is_defined(real: dict[str, Any]) -> None:
-    assert [path for path in paths(real) if define(path) is None] == []
+@pytest.fixture(scope="module")
+def outerspace() -> dict[str, Any]:
+    """Result of the other accelerator."""
+    import numpy as np
+
+    from sim.outerspace import simulate
+
+    return simulate(np.ones((4, 4))).to_dict()
+
+
+def test_every_key_of_a_real_result_is_defined(real: dict[str, Any], outerspace: dict[str, Any]) -> None:
+    assert [path for record in (real, outerspace) for path in paths(record) if define(path) is None] == []
     assert "matrix.b.nnz" in set(paths(real))
 
 
-def test_nothing_is_defined_that_no_result_has(real: dict[str, Any]) -> None:
-    existing = set(paths(real))
+def test_nothing_is_defined_that_no_result_has(real: dict[str, Any], outerspace: dict[str, Any]) -> None:
+    existing = {*paths(real), *paths(outerspace)}
     assert [name for name in glossary() if "*" not in name and name not in existing] == []
 
 
 def test_every_setting_is_defined_under_its_own_name() -> None:
-    for name in setting_names():
+    for name in (*setting_names(), *outerspace_names()):
         if name == "version":  # of hwloop, and of the layout of the configuration
             continue
         assert [one.name for one in find(name)] == [f"config.{name}"]

@@ -121,3 +121,11 @@ def test_each_unit_sums_to_the_cycles(result: SimulationResult) -> None:
         units = {**result.units, name: unit.model_copy(update={"idle": unit.idle + 1})}
         with pytest.raises(InvariantError, match=f"states of {name} "):
             audit(result.model_copy(update={"units": units}), honest(result))
+
+
+def test_figures_of_merge_rounds_are_all_there_or_all_absent(result: SimulationResult) -> None:
+    absent = dict.fromkeys(("condensed_columns", "merge_rounds", "first_round_ways", "prefetch"))
+    audit(result.model_copy(update=absent), honest(result))
+    for name in absent:
+        with pytest.raises(InvariantError, match="1 of the 4 figures of merge rounds"):
+            audit(result.model_copy(update={name: None}), honest(result))

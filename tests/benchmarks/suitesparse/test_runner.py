@@ -74,7 +74,8 @@ def test_seed() -> None:
     ("options", "words"),
     [
         ({"accelerator": "sparc"}, "unknown accelerator 'sparc'.*nearest: sparch"),
-        ({"accelerator": "outerspace"}, "cannot be simulated in this version"),
+        ({"accelerator": "outerspace", "model": "cycle"}, "has no model 'cycle'; nearest: event"),
+        ({"accelerator": "outerspace", "settings": {"pes.tile": 2}}, "unknown setting.*nearest: pes.tiles"),
         ({"model": "cycles"}, "unknown model.*nearest: cycle"),
         ({"settings": {"merge_tree.way": 2}}, "unknown setting.*nearest: merge_tree.ways"),
         ({"settings": {"merge_tree.ways": 256}}, "merge_tree.ways = 256"),
@@ -95,3 +96,14 @@ def test_does_not_change_its_input() -> None:
     a = np.eye(3)
     runner.simulate(a)
     assert (a == np.eye(3)).all()
+
+
+def test_outerspace() -> None:
+    results = [runner.simulate(RECIPE, accelerator=name, seed=3, trace=True) for name in ("sparch", "outerspace")]
+    assert [one.accelerator for one in results] == ["sparch", "outerspace"]
+    assert results[0].matrix == results[1].matrix
+    assert results[0].output_nnz == results[1].output_nnz
+    assert results[1].config["pes"]["tiles"] == 16
+    assert results[1].verified is True
+    assert results[1].trace is not None
+    assert runner.simulate(RECIPE, accelerator="outerspace", settings={"pes.tiles": 2}).config["pes"]["tiles"] == 2
