@@ -14,6 +14,16 @@ from pathlib import Path
 from sim.errors import InputError
 
 
+def cache_root() -> Path:
+    """Folder of all that hwloop keeps between runs: ``HWLOOP_CACHE``, else the platform's. It need not exist yet."""
+    named = os.environ.get("HWLOOP_CACHE")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("hwloop", appauthor=False))
+
+
 def require_writable(path: str | os.PathLike[str]) -> Path:
     """`path` as a Path, once a file can be made there. Raises InputError: no such folder, no permission, a folder."""
     target = Path(path)

@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from platformdirs import user_cache_dir
+
+from sim.files import cache_root
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def cache_dir() -> Path:
-    """Directory of everything hwloop keeps between runs: ``HWLOOP_CACHE``, else the platform's."""
-    return Path(os.environ.get("HWLOOP_CACHE") or user_cache_dir("hwloop"))
 
 
 def _kernel_cache() -> str:
@@ -27,7 +23,7 @@ def _kernel_cache() -> str:
     state = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         state.update(f"{file} {file.stat().st_mtime_ns}".encode())
-    return str(cache_dir() / "numba" / state.hexdigest()[:16])
+    return str(cache_root() / "numba" / state.hexdigest()[:16])
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
@@ -40,6 +36,12 @@ _FOLDED: dict[str, Any] = {"cache": True, "forceinline": True, "error_model": "n
 def njit(function: _Function) -> _Function:
     """Compile in nopython mode, cached on disk."""
     compiled: Any = numba.njit(cache=True, boundscheck=False)(function)
+    return cast(_Function, compiled)
+
+
+def parallel(function: _Function) -> _Function:
+    """As `njit`, with threads: loops over `numba.prange` are shared among them."""
+    compiled: Any = numba.njit(cache=True, boundscheck=False, parallel=True)(function)
     return cast(_Function, compiled)
 
 

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from benchmarks.suitesparse.readers import SUFFIXES
+from sim.files import cache_root
 
 
 def data_folders() -> list[Path]:
@@ -32,12 +33,7 @@ def find_in_data_folders(name: str) -> Path | None:
 
 def cache_folder() -> Path:
     """Where downloaded matrices are kept; it need not exist yet."""
-    base = os.environ.get("HWLOOP_CACHE")
-    if base:
-        return Path(base).expanduser() / "matrices"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("hwloop", appauthor=False)) / "matrices"
+    return cache_root() / "matrices"
 
 
 def cached_file(name: str, cache_dir: Path | None = None) -> Path:
