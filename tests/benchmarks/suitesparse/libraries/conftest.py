@@ -1,0 +1,8 @@
+"""Puts this folder where tests, and the processes that they start, find its helpers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
