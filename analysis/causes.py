@@ -42,9 +42,18 @@ class Split:
 
 def peak_bytes_per_cycle(record: Record) -> float:
     """Peak of all DRAM channels for whole bursts, in bytes a cycle."""
+    return _bytes_per_cycle(record, gap_cycles=0)
+
+
+def sustained_bytes_per_cycle(record: Record) -> float:
+    """What all DRAM channels can keep up, with the gap after each burst, in bytes a cycle."""
+    return _bytes_per_cycle(record, setting(record, "dram.gap_cycles", 0))
+
+
+def _bytes_per_cycle(record: Record, gap_cycles: int) -> float:
     burst = setting(record, "dram.burst_bytes", 32)
     cycles = setting(record, "dram.burst_cycles") or -(-burst // setting(record, "dram.bytes_per_cycle", 8))
-    return float(setting(record, "dram.channels", 16) * burst / cycles)
+    return float(setting(record, "dram.channels", 16) * burst / (cycles + gap_cycles))
 
 
 def dram_parts(record: Record) -> dict[str, float]:
@@ -65,7 +74,7 @@ def split_cycles(record: Record) -> Split:
     cycles = float(record["cycles"])
     bounds = record["bounds_cycles"]
     used = {
-        "bandwidth": max(bounds["bandwidth"], sum(dram_parts(record).values()) / peak_bytes_per_cycle(record)),
+        "bandwidth": max(bounds["bandwidth"], sum(dram_parts(record).values()) / sustained_bytes_per_cycle(record)),
         "multiply": float(bounds["multiply"]),
         "merge": float(bounds["merge"]),
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from analysis import phases
-from analysis.causes import Split, busiest_layer, dram_parts, peak_bytes_per_cycle, split_cycles
+from analysis.causes import Split, busiest_layer, dram_parts, split_cycles, sustained_bytes_per_cycle
 from analysis.record import Record, ideal_by_operand, setting
 
 
@@ -98,11 +98,11 @@ def _moved(record: Record, cause: str) -> tuple[str, str]:
 def _compulsory(record: Record, split: Split) -> str:
     share, moved = _moved(record, "compulsory")
     intensity = record["flops"] / record["ideal_dram_bytes"] if record["ideal_dram_bytes"] else 0.0
-    rate = peak_bytes_per_cycle(record)
+    rate = sustained_bytes_per_cycle(record)
     return (
         f"DRAM: {share} of the bytes are A, B and C moved once ({moved}); no schedule avoids them. "
         f"At {intensity:.3f} FLOP/B and {rate:,.0f} B a cycle the ceiling is {intensity * rate:,.1f} FLOP a cycle; "
-        "only more dram.channels or dram.bytes_per_cycle would raise it."
+        "only more dram.channels, dram.bytes_per_cycle or a smaller dram.gap_cycles would raise it."
     )
 
 

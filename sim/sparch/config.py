@@ -75,11 +75,17 @@ class Partials(_Table):
 
 
 class Dram(_Table):
-    """HBM: channels x bytes a cycle, fixed latency, bursts, bounded request queues."""
+    """HBM: channels x bytes a cycle, fixed latency, bursts, bounded request queues.
+
+    `gap_cycles` stands for what keeps HBM below its peak: two bursts in one bank group are twice as far apart as in two
+    (1 Gb/s parts), refresh takes 260 of 3900 ns, and pages miss. Makers count on 50 to 90 % of the peak, by how often
+    pages hit (AMD UG1556 on HBM); one cycle after a burst of four leaves 80 %.
+    """
 
     channels: int = _int(16, 1, 1024, "independent channels")
     bytes_per_cycle: int = _int(8, 1, 1024, "peak of one channel")
     latency_cycles: int = _int(100, 0, 100_000, "from the end of a read burst to its data (choice)")
+    gap_cycles: int = _int(1, 0, 1000, "cycles between two bursts of a channel (choice)")
     burst_bytes: int = _int(32, 4, 4096, "unit of transfer and of interleaving (choice)")
     queue_bursts: int = _int(32, 1, 65536, "bursts that one unit may have waiting in one channel (choice)")
     count_row_pointers: bool = Field(default=False, description="charge 8 B with the first part of each B row read")
@@ -123,7 +129,11 @@ class SpArchConfig(_Table):
 
     @property
     def burst_cycles(self) -> int:
-        """Cycles that one burst holds its channel."""
+        """Cycles that one burst holds its channel, with the gap to the next."""
+        return self._transfer_cycles + self.dram.gap_cycles
+
+    @property
+    def _transfer_cycles(self) -> int:
         return -(-self.dram.burst_bytes // self.dram.bytes_per_cycle)
 
     @property
@@ -139,7 +149,7 @@ class SpArchConfig(_Table):
     @property
     def peak_bytes_per_cycle(self) -> float:
         """Peak of all channels together, in bytes a cycle, for whole bursts."""
-        return self.dram.channels * self.dram.burst_bytes / self.burst_cycles
+        return self.dram.channels * self.dram.burst_bytes / self._transfer_cycles
 
     @property
     def chunk_elements(self) -> int:

@@ -20,7 +20,7 @@ def unit(*cycles: int) -> dict[str, int]:
 
 def hand_made() -> dict[str, Any]:
     """1000 elements times themselves: 12,000 multiplications; 1000 cycles, DRAM the busiest resource with 900."""
-    from sim.sparch.config import SpArchConfig
+    from sim.sparch.config import load_config
 
     return {
         "schema": "hwloop.simulation/1",
@@ -28,7 +28,7 @@ def hand_made() -> dict[str, Any]:
         "seed": None,
         "wall_s": {"load": 0.1, "simulate": 0.2, "scipy": 0.1, "verify": 0.1},
         "matrix": {"name": "toy", "rows": 100, "cols": 100, "nnz": 1000, "sha256": None},
-        "config": SpArchConfig().model_dump(),
+        "config": load_config(settings={"dram.gap_cycles": 0}).model_dump(),
         "accelerator": "sparch",
         "model": "event",
         "cycles": 1000,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.causes import CAUSES, busiest_layer, dram_parts, peak_bytes_per_cycle, split_cycles
+from analysis.causes import CAUSES, busiest_layer, dram_parts, peak_bytes_per_cycle, split_cycles, sustained_bytes_per_cycle
 
 
 def test_bytes_by_cause(record: dict[str, Any]) -> None:
@@ -20,6 +20,12 @@ def test_bytes_by_cause(record: dict[str, Any]) -> None:
 def test_a_burst_that_does_not_fill_its_cycles_lowers_the_peak(record: dict[str, Any]) -> None:
     record["config"]["dram"] |= {"burst_bytes": 12, "bytes_per_cycle": 8, "channels": 4}
     assert peak_bytes_per_cycle(record) == 4 * 12 / 2
+
+
+def test_a_gap_after_each_burst_lowers_what_can_be_kept_up_but_not_the_peak(record: dict[str, Any]) -> None:
+    record["config"]["dram"] |= {"gap_cycles": 1}
+    assert peak_bytes_per_cycle(record) == 128
+    assert sustained_bytes_per_cycle(record) == 128 * 4 / 5
 
 
 def test_bandwidth_bound_run(record: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def test_defaults_are_the_published_values(name: str) -> None:
 def test_derived_values() -> None:
     config = SpArchConfig()
     assert config.layers == 6
-    assert config.burst_cycles == 4
+    assert config.burst_cycles == 4 + 1
     assert config.peak_bytes_per_cycle == 128
     assert config.peak_bytes_per_cycle * config.clock_hz == 128e9
     assert config.prefetch.lines * config.prefetch.line_elements * 12 == 589_824
@@ -67,8 +67,9 @@ def test_derived_values() -> None:
     [
         ({"merge_tree.ways": 2}, "layers", 1),
         ({"merge_tree.ways": 128}, "layers", 7),
-        ({"dram.burst_bytes": 33}, "burst_cycles", 5),
-        ({"dram.burst_bytes": 4}, "burst_cycles", 1),
+        ({"dram.burst_bytes": 33}, "burst_cycles", 6),
+        ({"dram.gap_cycles": 0}, "burst_cycles", 4),
+        ({"dram.burst_bytes": 4}, "burst_cycles", 2),
         ({"dram.burst_bytes": 33, "dram.channels": 10}, "peak_bytes_per_cycle", 66.0),
         ({"dram.queue_bursts": 7}, "fetch_queue_bursts", 1),
         ({"lookahead.elements": 64}, "fetch_watermark", 64),
@@ -160,6 +161,7 @@ def test_wrong_type(name: str, wrong: Any) -> None:
         ("dram.channels", 1, 1024),
         ("dram.bytes_per_cycle", 1, 1024),
         ("dram.latency_cycles", 0, 100_000),
+        ("dram.gap_cycles", 0, 1000),
         ("dram.burst_bytes", 4, 4096),
         ("dram.queue_bursts", 1, 65536),
         ("event.block_elements", 16, 2**24),

@@ -81,6 +81,7 @@ def test_one_by_one_ledger() -> None:
         ({"dram__bytes_per_cycle": 32}, 219 - 3 * 3),
         ({"dram__bytes_per_cycle": 31}, 219 - 3 * 2),  # the last byte takes a cycle of its own
         ({"dram__burst_bytes": 64}, 219 + 3 * 4),
+        ({"dram__gap_cycles": 3}, 219 + 3 * 3),
         ({"dram__burst_bytes": 8}, 219 - 3 * 3),  # 12 B are two bursts of one cycle, in two channels
         ({"dram__burst_bytes": 8, "dram__channels": 1}, 219 - 3 * 2),  # one after the other
         ({"dram__count_row_pointers": True}, 219),  # the pointer comes from another channel
@@ -187,7 +188,7 @@ def test_product_of_nothing_still_reads_a() -> None:
     plan = make_plan(a, b, SpArchConfig())
     run = run_cycles(plan)
     assert run.bursts == {"a": 1, "b": 0, "partial": 0, "out": 0}
-    assert run.cycles == BURST + LATENCY + 1  # looked up in the cycle in which it is there
+    assert run.cycles == BURST + 1 + LATENCY + 1  # with the gap; looked up in the cycle in which it is there
     assert run.product.nnz == 0
     assert run_events(plan).bursts == 1
 
