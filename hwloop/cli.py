@@ -26,6 +26,10 @@ COMMANDS = {
     "simulate": ("hwloop.simulate_command:simulate", "Simulate one sparse product on an accelerator."),
     "explain": ("hwloop.explain_command:explain", "Say in words where the time of a result went, or define a figure."),
     "compare": ("hwloop.compare_command:compare", "Split the difference between two results by cause."),
+    "bench": ("hwloop.bench_command:bench", "Both accelerators and real libraries on many matrices, side by side."),
+    "ablate": ("hwloop.ablate_command:ablate", "Take SpArch apart: what each of its four parts gains."),
+    "sweep": ("hwloop.sweep_command:sweep", "Simulate many machines on many matrices, in parallel."),
+    "report": ("hwloop.report_command:report", "One page with figures of the records in a folder."),
     "demo": ("hwloop.demo_command:demo", "Simulate two generated inputs and verify the products."),
     "matrices": ("hwloop.matrices_command:matrices", "List, describe or fetch the benchmark matrices."),
 }
@@ -56,8 +60,9 @@ class LazyGroup(click.Group):
         """Run the subcommand; an interrupt becomes one line here, before click prints its own."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _fail("interrupted; nothing was written, run the same command again", INTERRUPTED, label="")
+        except KeyboardInterrupt as error:
+            how_on = str(error) or "interrupted; nothing was written, run the same command again"
+            _fail(how_on, INTERRUPTED, label="")
 
     def main(
         self,
