@@ -30,8 +30,13 @@ def matrices() -> None:
 def list_command(json_path: str | None) -> None:
     """All matrices of the catalogue with their exact statistics and where a copy is."""
     from benchmarks.suitesparse import catalogue, locate
+    from benchmarks.suitesparse.standins import find_standin
 
-    rows = [describe_entry(one) | {"copy": locate.describe_copy(one.name)} for one in catalogue.catalogue()]
+    rows = []
+    for one in catalogue.catalogue():
+        made = find_standin(one.name)
+        where = {"copy": locate.describe_copy(one.name), "standin": made.name if made else None}
+        rows.append(describe_entry(one) | where)
     _deliver({"schema": "hwloop.matrices/1", "matrices": rows}, json_path, lambda: _print_list(rows))
 
 
@@ -168,6 +173,8 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
         counts = (row[key] for key in ("rows", "nnz", "multiplications", "output_nnz", "max_row_nnz", "merge_rounds"))
         mark = {"unverified": "?", "single": "*"}.get(row["grade"], "")
         copy = row["copy"] or ("can be fetched" if row["downloadable"] else "not in the collection")
+        if not row["copy"] and row["standin"]:
+            copy += f"; stand-in {row['standin']}"
         cells = [f"{count:,}" for count in counts]
         cells[2], cells[3] = cells[2] + mark, cells[3] + mark
         table.add_row(row["name"], row["group"] or "-", *cells, copy)

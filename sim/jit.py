@@ -20,9 +20,11 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _kernel_cache() -> str:
     """One directory for each state of the sources: numba alone would miss a change in a helper of another module."""
+    installed = Path(__file__).parent.parent
     state = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        state.update(f"{file} {file.stat().st_mtime_ns}".encode())
+    for package in ("sim", "benchmarks", "models"):  # whoever has kernels
+        for file in sorted((installed / package).rglob("*.py")):
+            state.update(f"{file} {file.stat().st_mtime_ns}".encode())
     return str(cache_root() / "numba" / state.hexdigest()[:16])
 
 

@@ -101,7 +101,8 @@ def _jobs(members: Sequence[Member], cache: ResultCache, base: Any, seed: int | 
     for member in reversed(members):
         jobs[member.name, ""] = whole = pair(member.spec, cache, base=base, seed=seed)
         if not member.real:
-            jobs |= {(member.name, end): elsewhere(whole, f"{member.spec}{end}") for end in ENDS}
+            original = member.spec.removesuffix("~")
+            jobs |= {(member.name, end): elsewhere(whole, f"{original}-{end}~") for end in ENDS}
     return jobs
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.suitesparse import catalogue, generators, locate, readers
+from benchmarks.suitesparse.standins import recipe
 from sim.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Matrix:
     """A named sparse matrix.
 
     `csr` holds float64 values and sorted, unique int32 (int64 where needed) columns; explicit zeros count as entries.
-    `source` is a path, ``generator`` or ``download cache``.
+    `source` is a path, ``generator``, ``download cache`` or ``stand-in``; the name of a stand-in ends in ``~``.
     """
 
     name: str
@@ -66,16 +67,19 @@ class Matrix:
 
 
 def load_matrix(spec: str, *, seed: int | None = None) -> Matrix:
-    """The matrix that `spec` names: a path (.mtx, .mtx.gz, .npz), a catalogue name, or a generator.
+    """The matrix that `spec` names: a path (.mtx, .mtx.gz, .npz), a catalogue name, a stand-in, or a generator.
 
     A generator reads ``rmat:n=16384,edges=8,seed=1``; a seed in it wins over the argument. A catalogue name is looked
-    up in the folders of HWLOOP_DATA, then in the download cache, and else fetched. Raises `InputError` or
-    `ConfigError`, each with the nearest valid thing.
+    up in the folders of HWLOOP_DATA, then in the download cache, and else fetched. With ``~`` behind it, it names the
+    matrix's stand-in, which is made here with the seed it was fitted with. Raises `InputError` or `ConfigError`, each
+    with the nearest valid thing.
     """
     if not spec.strip():
         raise InputError(f"no matrix named: a path, a generator or a catalogue name{_offer(spec)}")
     if catalogue.find(spec) is not None:
         return _load_named(spec)
+    if spec.endswith(recipe.MARK) and not _looks_like_path(spec):
+        return _load_standin(spec)
     if _looks_like_path(spec):
         return Matrix(readers.matrix_name(spec), readers.read_matrix(spec), str(spec))
     if ":" in spec:
@@ -111,15 +115,10 @@ def merge_schedule(columns: int, ways: int = 64) -> tuple[int, int]:
 
 
 def structural_output_nnz(a: Any, b: Any) -> int:
-    """Entries of the pattern product a·b, whatever the values. Takes the memory of the product."""
-    import numpy as np
-    from scipy import sparse
+    """Entries of the pattern product a·b, whatever the values."""
+    from benchmarks.suitesparse.features import pattern_product_nnz
 
-    def ones(csr: Any) -> Any:
-        data = np.ones(csr.nnz, dtype=np.float32)
-        return sparse.csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
-
-    return int((ones(a) @ ones(b)).nnz)
+    return pattern_product_nnz(a, b)
 
 
 def _load_named(name: str) -> Matrix:
@@ -128,7 +127,20 @@ def _load_named(name: str) -> Matrix:
         return Matrix(name, readers.read_matrix(copy), str(copy))
     from benchmarks.suitesparse import fetch
 
-    return Matrix(name, readers.read_matrix(fetch.fetch_matrix(name)), "download cache")
+    try:
+        fetched = fetch.fetch_matrix(name)
+    except InputError as error:
+        if recipe.find_standin(name) is None:
+            raise
+        raise InputError(f"{error}; nearest: its stand-in {name}{recipe.MARK}") from error
+    return Matrix(name, readers.read_matrix(fetched), "download cache")
+
+
+def _load_standin(name: str) -> Matrix:
+    recipe.split_name(name)
+    from benchmarks.suitesparse.standins import make_standin
+
+    return Matrix(name, make_standin(name), "stand-in")
 
 
 def _looks_like_path(spec: str) -> bool:
