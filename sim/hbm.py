@@ -1,9 +1,9 @@
-"""High-bandwidth memory for the event models: channels shared fairly by the units, with a fixed read latency.
+"""High-bandwidth memory for the event models: channels that serve bursts first come, first served, and a fixed latency.
 
-A request is a vector of bursts by channel. Each unit may have a bounded number of bursts waiting in a channel, so units
-that want it at the same time get shares in proportion to their queues: a request of ``w`` bursts waits for its own
-unit's earlier ones and, of what another unit still has to transfer, for at most that share of ``w`` plus a full queue.
-A channel never does more than one burst at a time: `free` is when it has done all that was asked of it.
+A request is a vector of bursts by channel. A unit may add to a channel's queue only while its own last burst there is
+less than its queue away; what does not fit waits with the unit and is asked for again at a later time, behind what the
+others have queued by then. So units that want the same channel take turns. `turn_bursts` is how much one turn may
+queue at once beyond that: one burst is the machine, more is coarser and takes fewer events.
 Not modelled: banks, row buffers, refresh.
 """
 
@@ -14,55 +14,67 @@ import numpy.typing as npt
 
 from sim.jit import njit
 
+Loads = npt.NDArray[np.int32]
+
 
 class Hbm:
-    """All channels, for one unit an entry of `queue_bursts`. Times are in cycles."""
+    """All channels and units. Times are in cycles. free: when each channel has done all that is queued in it."""
 
-    def __init__(self, channels: int, burst_cycles: int, queue_bursts: tuple[int, ...], latency_cycles: int) -> None:
+    def __init__(self, channels: int, burst_cycles: int, units: int, latency_cycles: int) -> None:
         self.free = np.zeros(channels)
         self.latency = latency_cycles
         self.burst_cycles = burst_cycles
-        self.queue_cycles = np.array(queue_bursts, dtype=np.float64) * burst_cycles
+        self.turn_bursts = 1
         self.bursts = 0
-        self._asked = np.zeros((len(queue_bursts), channels))
+        self._queued = [np.zeros(channels) for _ in range(units)]
 
-    def transfer(self, unit: int, now: float, loads: npt.NDArray[np.int32]) -> tuple[float, float]:
-        """Queue `loads` bursts; the times at which the first and the last of them have passed their channel."""
-        first, last, bursts = _accept(self.free, self._asked, unit, loads, now, self.burst_cycles, self.queue_cycles)
+    def queue(self, unit: int, now: float, loads: Loads, queue_cycles: float) -> tuple[float, float, float]:
+        """Queue what fits of `loads`, and take it off them; a unit's bursts go in proportion to what each channel has.
+
+        Returns when the first and the last of the queued bursts have passed their channels (`now` where there were none
+        to queue, first -1 where none fitted), and when to ask again for the rest: -1 if there is none.
+        """
+        first, last, again, bursts = _queue(
+            self.free, self._queued[unit], loads, now, self.burst_cycles, queue_cycles, self.turn_bursts
+        )
         self.bursts += bursts
-        return first, last
+        return first, last, again
 
 
 @njit
-def _accept(
+def _queue(
     free: npt.NDArray[np.float64],
-    asked: npt.NDArray[np.float64],
-    unit: int,
-    loads: npt.NDArray[np.int32],
+    queued: npt.NDArray[np.float64],
+    loads: Loads,
     now: float,
     burst_cycles: int,
-    queue_cycles: npt.NDArray[np.float64],
-) -> tuple[float, float, int]:
+    queue_cycles: float,
+    turn_bursts: int,
+) -> tuple[float, float, float, int]:
+    share = 1.0
+    again = -1.0
+    for channel in range(free.size):
+        if loads[channel] > 0:
+            again = max(again, queued[channel] - queue_cycles)
+            room = int(np.ceil((queue_cycles - max(free[channel] - now, 0.0)) / burst_cycles))
+            share = min(share, max(room, turn_bursts) / loads[channel])
+    if again > now:
+        return -1.0, now, again, 0
     first = np.inf
     last = now
+    again = -1.0
     bursts = 0
     for channel in range(free.size):
         if loads[channel] == 0:
             continue
-        work = loads[channel] * burst_cycles
-        begin = max(asked[unit, channel], now)
-        ahead = 0.0
-        shared = 0.0
-        for other in range(asked.shape[0]):
-            pending = asked[other, channel] - begin
-            if other != unit and pending > 0:
-                queue = queue_cycles[other]
-                ahead += min(pending, queue)
-                shared += min(pending, queue + work * min(max(queue / queue_cycles[unit], 0.25), 4.0))
-        free[channel] = max(free[channel], now) + work
-        end = min(begin + shared + work, free[channel])
-        asked[unit, channel] = end
-        first = min(first, min(begin + ahead, free[channel] - work) + burst_cycles)
-        last = max(last, end)
-        bursts += loads[channel]
-    return min(first, last), last, bursts
+        count = int(loads[channel] * share + 1e-6)
+        if count > 0:
+            begin = max(free[channel], now)
+            free[channel] = queued[channel] = begin + count * burst_cycles
+            first = min(first, begin + burst_cycles)
+            last = max(last, free[channel])
+            loads[channel] -= count
+            bursts += count
+        if loads[channel] > 0:
+            again = max(again, queued[channel] - queue_cycles, now)
+    return min(first, last), last, again, bursts

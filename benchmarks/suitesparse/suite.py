@@ -69,6 +69,6 @@ def _fetched(name: str, note: Callable[[str], None]) -> Member | None:
 
 
 def _replaced(name: str) -> Member | None:
-    from benchmarks.suitesparse.standins import standin_names
+    from benchmarks.suitesparse.standins import find_standin
 
-    return Member(f"{name}~", f"{name}~", real=False) if name in standin_names() else None
+    return Member(f"{name}~", f"{name}~", real=False) if find_standin(name) else None

@@ -9,8 +9,9 @@ the multiply phase. Fixed latencies are in the tasks (`work`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from sim.outerspace.work import PhaseWork
 PHASES = ("multiply_pes", "merge_pes")
 CHANNELS = "dram_channels"
 COUNTER = "DRAM blocks asked for"
+TURN_BURSTS = 128
+"""Most that a tile queues in a channel at once (resolution only)."""
 Slices = dict[str, list[tuple[str, float, float]]]
 
 
@@ -52,11 +55,12 @@ def run_events(
 ) -> OuterSpaceRun:
     """Simulate the multiply phase and then the merge phase."""
     env, dram = simpy.Environment(), config.dram
-    hbm = Hbm(dram.channels, dram.burst_cycles, (dram.queue_bursts,) * config.pes.tiles, dram.latency_cycles)
+    hbm = Hbm(dram.channels, dram.burst_cycles, config.pes.tiles, dram.latency_cycles)
+    hbm.turn_bursts = TURN_BURSTS
     run = OuterSpaceRun()
     for index, (name, work) in enumerate(zip(PHASES, phases, strict=True)):
         begin = float(env.now)
-        tiles = [_Tile(env, hbm, work, tile, run, keep_slices) for tile in range(config.pes.tiles)]
+        tiles = [_Tile(env, hbm, work, tile, run, config, keep_slices) for tile in range(config.pes.tiles)]
         env.run(until=env.all_of([env.process(tile.work()) for tile in tiles]))
         end = float(math.ceil(max(env.now, hbm.free.max(initial=0.0))))
         if end > env.now:
@@ -79,19 +83,27 @@ class _Tile:
     """One tile in one phase. clocks: when each of its processing elements ends what it has begun."""
 
     def __init__(
-        self, env: simpy.Environment, hbm: Hbm, work: PhaseWork, tile: int, run: OuterSpaceRun, keep_slices: bool
+        self,
+        env: simpy.Environment,
+        hbm: Hbm,
+        work: PhaseWork,
+        tile: int,
+        run: OuterSpaceRun,
+        config: OuterSpaceConfig,
+        keep_slices: bool,
     ) -> None:
         self.env, self.hbm, self.tile, self.last = env, hbm, tile, float(env.now)
         self.cycles, self.arithmetic = work.cycles[:, tile], work.arithmetic[:, tile]
         self.loads: npt.NDArray[np.int32] = work.loads[:, tile]
         self.clocks = np.full(work.cycles.shape[2], float(env.now))
+        self._queue_cycles = float(config.dram.queue_bursts * config.dram.burst_cycles)
         self._run, self._keep = run, keep_slices
 
     def work(self) -> Wait:
         """Every block in turn, then until the slowest processing element is done."""
         for block in range(len(self.cycles)):
             begin = self.env.now
-            _, last = self.hbm.transfer(self.tile, begin, self.loads[block])
+            last = yield from self._transfer(block)
             if self._keep:
                 self._run.counters.setdefault(COUNTER, []).append((begin, float(self.hbm.bursts)))
             self.clocks += self.cycles[block]
@@ -102,8 +114,8 @@ class _Tile:
             if last > begin and last + self.hbm.latency > end:
                 self.clocks[at_work] += last + self.hbm.latency - end
                 end = last + self.hbm.latency
-            if end > begin:
-                yield self.env.timeout(end - begin)
+            if end > self.env.now:
+                yield self.env.timeout(end - self.env.now)
             if self._keep:
                 worked = begin + float(self.arithmetic[block].mean())
                 self.slice(BUSY, begin, worked)
@@ -112,6 +124,16 @@ class _Tile:
         slowest = float(self.clocks.max())
         if slowest > self.env.now:
             yield self.env.timeout(slowest - self.env.now)
+
+    def _transfer(self, block: int) -> Generator[simpy.Event, Any, float]:
+        """Queue the bursts of a block, in turns with the other tiles; when the last has passed its channel."""
+        loads = self.loads[block].copy()
+        while True:
+            _, last, again = self.hbm.queue(self.tile, self.env.now, loads, self._queue_cycles)
+            if again < 0:
+                return last
+            if again > self.env.now:
+                yield self.env.timeout(again - self.env.now)
 
     def slice(self, state: str, begin: float, end: float) -> None:
         """Put a piece of time on the time line."""

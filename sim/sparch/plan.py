@@ -71,33 +71,33 @@ def make_plan(
 
 
 def block_limits(config: SpArchConfig) -> BlockLimits:
-    """Blocks small enough that the machine's windows hold several of them; two where the line buffer is roomy.
+    """Blocks small enough that the machine's windows hold many of them; two where the line buffer is roomy.
 
-    It is when it holds twice the bursts that are under way while a first byte travels.
+    It is when it holds twice the bursts that are under way while a first byte travels. Elsewhere nearly every output
+    row is a block or several: what a row waits for then decides, and no row is like the mean of a block.
     """
     bursts_in_flight = config.dram.latency_cycles * config.dram.channels / config.burst_cycles
     roomy = config.prefetch.lines >= 2 * bursts_in_flight
     return BlockLimits(
         elements=config.event.block_elements,
-        requests=max(1, config.prefetch.lines // (2 if roomy else 4)),
-        a_elements=max(1, config.lookahead.elements // 8),
-        partial_in=max(1, config.partials.fifo_depth // (2 if roomy else 4)),
-        shares=32,
+        requests=max(1, config.prefetch.lines // (2 if roomy else 16)),
+        a_elements=max(1, config.lookahead.elements // (8 if roomy else 32)),
+        partial_in=max(1, config.partials.fifo_depth // (2 if roomy else 16)),
+        shares=128,
     )
 
 
 def crowded_share(plan: Plan) -> float:
-    """Share of the line requests that belong to output rows which need more than half of the row buffer at once.
+    """Share of the line requests that belong to output rows which need more than a third of the row buffer at once.
 
     There the order in which single lines come and go decides, which a block of rows does not resolve.
     """
     total = crowded = 0
     for planned in plan.rounds:
         counts = planned.counts
-        blocks = counts.row_last - counts.row_first + 1
-        by_row = counts.requests * blocks / np.maximum(counts.rows, 1)
+        by_row = np.bincount(counts.row_first, counts.requests, counts.out.size)[counts.row_first] / counts.rows
         total += int(counts.requests.sum())
-        crowded += int(counts.requests[2 * by_row > plan.config.prefetch.lines].sum())
+        crowded += int(counts.requests[3 * by_row > plan.config.prefetch.lines].sum())
     return crowded / total if total else 0.0
 
 
@@ -199,6 +199,8 @@ class _Planner:
         if source is None:
             source = line_sources(merged.requests, self.lines.count, self.config)
         counts, traffic = cut_long_rows(merged.counts, self._traffic(merged, source), merged.limits)
+        if counts is not merged.counts:
+            traffic = self._misses(merged, source, counts, traffic)
         return RoundPlan(
             merged.inputs,
             merged.elements,
@@ -233,19 +235,26 @@ class _Planner:
         dram, counts, elements = self.config.dram, merged.counts, merged.elements
         blocks = counts.a_elements.size
         a_loads = np.zeros((blocks, dram.channels), np.int32)
+        a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
+        count_a_loads(a_place, np.cumsum(counts.a_elements), self.addresses.a, dram.burst_bytes, a_loads)
+        out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
+        return self._with_b(merged, source, counts, a_loads, merged.partial_loads, out_loads)
+
+    def _misses(self, merged: _Merged, source: Int32s, counts: RoundCounts, traffic: BlockTraffic) -> BlockTraffic:
+        """What the blocks read from B, where they hold parts of rows."""
+        return self._with_b(merged, source, counts, traffic.a_loads, traffic.partial_loads, traffic.out_loads)
+
+    def _with_b(
+        self, merged: _Merged, source: Int32s, counts: RoundCounts, a_loads: Loads, partial_loads: Loads, out: Loads
+    ) -> BlockTraffic:
+        dram, blocks = self.config.dram, counts.out.size
         b_loads = np.zeros((blocks, dram.channels), np.int32)
         b_elements, b_pointers = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
         first_miss, last_miss = np.full(blocks, -1, np.int64), np.full(blocks, -1, np.int64)
-        a_place = elements.element if self.config.condensing else np.arange(elements.element.size, dtype=np.int64)
-        ends = np.cumsum(counts.a_elements)
-        count_a_loads(a_place, ends, self.addresses.a, dram.burst_bytes, a_loads)
         count_b_loads(
-            self.a.indices, self.b.indptr, elements.element, self.lines.first, self.lines.line_elements, source, ends,
+            self.a.indices, self.b.indptr, merged.elements.element, self.lines.first, self.lines.line_elements,
+            source, np.cumsum(counts.requests),
             self.addresses.b, self.addresses.b_pointers, dram.burst_bytes, dram.count_row_pointers,
             b_loads, b_elements, b_pointers, first_miss, last_miss,
         )  # fmt: skip
-        out_loads = sequential_loads(np.cumsum(counts.out) * merged.out_bytes, merged.out_burst, self.config)
-        return BlockTraffic(
-            a_loads, b_loads, merged.partial_loads, out_loads, b_elements, b_pointers,
-            first_miss, last_miss,
-        )  # fmt: skip
+        return BlockTraffic(a_loads, b_loads, partial_loads, out, b_elements, b_pointers, first_miss, last_miss)

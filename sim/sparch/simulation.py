@@ -34,7 +34,7 @@ from sim.sparch.round_work import ELEMENT_BYTES
 Model = Literal["event", "cycle"]
 MODELS: tuple[Model, ...] = ("event", "cycle")
 SHALLOW = "use the cycle model: a node FIFO holds less than two merger widths"
-CROWDED = "use the cycle model: rows of the product ask for more lines than half the row buffer holds"
+CROWDED = "use the cycle model: most rows of the product ask for more lines than a third of the row buffer holds"
 Progress = Callable[[str, int, int], None]
 """Told a stage (compile, plan, event, cycle or verify), steps done, steps in total."""
 
@@ -271,7 +271,7 @@ def _record(
 def event_flags(plan: Plan) -> tuple[str, ...]:
     """Why the event model is out of its depth on this machine and workload, if it is."""
     flags = [SHALLOW] if plan.config.shallow_fifos else []
-    if crowded_share(plan) > 0.05:
+    if crowded_share(plan) > 0.45:
         flags.append(CROWDED)
     return tuple(flags)
 

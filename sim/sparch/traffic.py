@@ -19,6 +19,9 @@ from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, span
 
 Loads = npt.NDArray[np.int32]
 
+CUT_ELEMENTS = 512
+"""A row of no more than twice so many products is not cut for their sake."""
+
 
 @dataclass(frozen=True)
 class BlockTraffic:
@@ -41,7 +44,7 @@ def cut_long_rows(counts: RoundCounts, traffic: BlockTraffic, limits: BlockLimit
     """Cut blocks of one long row into even slices, so that every block keeps to the limits (but for rounding)."""
     slices = np.maximum.reduce(
         [
-            -(-(counts.products + counts.partial_in) // (2 * limits.elements)),
+            -(-(counts.products + counts.partial_in) // (2 * max(limits.elements, CUT_ELEMENTS))),
             -(-counts.requests // (2 * limits.requests)),
             -(-counts.partial_in // (2 * limits.partial_in)),
             np.ones_like(counts.out),
@@ -121,26 +124,29 @@ def count_b_loads(
 ) -> None:  # fmt: skip
     channels = loads.shape[1]
     q = 0
-    x = 0
+    x = -1
+    part = parts = k = 0
     for block in range(ends.size):
         begun = q
-        while x < ends[block]:
-            k = a_indices[element[x]]
-            x += 1
-            for part in range(first_line[k + 1] - first_line[k]):
-                if source[q] == q:
-                    begin = indptr[k] + part * line_elements
-                    size = min(line_elements, indptr[k + 1] - begin)
-                    elements[block] += size
-                    last_miss[block] = q - begun
-                    if first_miss[block] < 0:
-                        first_miss[block] = q - begun
-                    first, stop = span(begin * ELEMENT_BYTES, size * ELEMENT_BYTES, burst_bytes)
-                    for burst in range(base + first, base + stop):
+        while q < ends[block]:
+            while part == parts:
+                x += 1
+                k = a_indices[element[x]]
+                part, parts = 0, first_line[k + 1] - first_line[k]
+            if source[q] == q:
+                begin = indptr[k] + part * line_elements
+                size = min(line_elements, indptr[k + 1] - begin)
+                elements[block] += size
+                last_miss[block] = q - begun
+                if first_miss[block] < 0:
+                    first_miss[block] = q - begun
+                first, stop = span(begin * ELEMENT_BYTES, size * ELEMENT_BYTES, burst_bytes)
+                for burst in range(base + first, base + stop):
+                    loads[block, burst % channels] += 1
+                if count_pointers and part == 0:
+                    pointers[block] += 1
+                    first, stop = span(k * POINTER_BYTES, POINTER_BYTES, burst_bytes)
+                    for burst in range(base_pointers + first, base_pointers + stop):
                         loads[block, burst % channels] += 1
-                    if count_pointers and part == 0:
-                        pointers[block] += 1
-                        first, stop = span(k * POINTER_BYTES, POINTER_BYTES, burst_bytes)
-                        for burst in range(base_pointers + first, base_pointers + stop):
-                            loads[block, burst % channels] += 1
-                q += 1
+            part += 1
+            q += 1

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from analysis.causes import CAUSES, busiest_layer, dram_parts, peak_bytes_per_cycle, split_cycles, sustained_bytes_per_cycle
+from analysis.causes import (
+    CAUSES,
+    busiest_layer,
+    dram_parts,
+    peak_bytes_per_cycle,
+    split_cycles,
+    sustained_bytes_per_cycle,
+)
 
 
 def test_bytes_by_cause(record: dict[str, Any]) -> None:

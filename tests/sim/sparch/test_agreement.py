@@ -1,8 +1,8 @@
 """The event model held to the cycle model: the same bytes, and cycles within 5 % or 200.
 
 Node FIFOs of less than two merger widths are let off with 15 %, and flagged. Of the 240 random cases of a seed some
-stay outside: in seeds 0 to 24 137 of 6000 (2.3 %), of which 78 are flagged. Seeds 3 and 10, checked
-case by case, are the two that have none; the slow test counts those outside over seeds 0 to 11 as they come.
+stay outside: in seeds 0 to 24 80 of 6000 (1.3 %), of which 45 are flagged. Seed 3, checked case by case, has none; the
+slow test counts those outside over seeds 0 to 11 as they come.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sim.sparch.operand import Operand
 from sim.sparch.plan import make_plan
 
 REAL = ("p2p-Gnutella31", "ca-CondMat", "wiki-Vote", "poisson3Da", "m133-b3")
-CLEAN_SEEDS = (3, 10)
+CLEAN_SEEDS = (3,)
 COUNTED_SEEDS = range(12)
 
 
@@ -106,7 +106,7 @@ def test_far_machines(seed: int, machine: int) -> None:
 
 @pytest.mark.slow
 def test_far_machines_of_other_seeds() -> None:
-    """All but 3 in 100 within the tolerance, none of the rest by more than 35 %."""
+    """All but 1 in 40 within the tolerance, none of the rest by more than 35 %."""
     outside: list[tuple[float, str]] = []
     for seed in COUNTED_SEEDS:
         matrices, configs = far_cases(seed)
@@ -122,7 +122,7 @@ def test_far_machines_of_other_seeds() -> None:
     total = len(COUNTED_SEEDS) * MACHINES * MATRICES
     worst = "\n".join(text for _, text in outside[:20])
     print(f"{len(outside)} of {total} outside; the worst:\n{worst}")
-    assert len(outside) <= 0.03 * total, worst
+    assert len(outside) <= 0.025 * total, worst
     assert all(abs(deviation) <= 0.35 for deviation, _ in outside), worst
 
 

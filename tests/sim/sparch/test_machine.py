@@ -13,10 +13,11 @@ import scipy.sparse as sp
 from sim.events import STATES
 from sim.sparch.config import SpArchConfig, load_config
 from sim.sparch.cycle_run import run_cycles
-from sim.sparch.machine import UNITS, run_events, tree_cycles
+from sim.sparch.machine import UNITS, run_events
 from sim.sparch.operand import Operand
 from sim.sparch.plan import Plan, make_plan
 from sim.sparch.product import RoundCounts
+from sim.sparch.tree_rate import tree_cycles
 
 ONE = Operand.of(np.array([[3.0]]))
 

@@ -16,6 +16,7 @@ from sim.sparch.operand import Operand
 from sim.sparch.plan import BlockTraffic, Plan, block_limits, crowded_share, cut_long_rows, make_plan, sequential_loads
 from sim.sparch.product import BlockLimits, RoundCounts
 from sim.sparch.simulation import product_csr
+from sim.sparch.traffic import CUT_ELEMENTS
 
 
 def random_operand(seed: int, rows: int = 50, cols: int = 50, density: float = 0.15) -> Operand:
@@ -204,7 +205,7 @@ def test_cutting_long_rows_keeps_the_sums(seed: int) -> None:
             even = old[np.searchsorted(np.unique(cut.row_first), cut.row_first)]
             share = even / (slices[:, None] if old.ndim == 2 else slices)
             assert (np.abs(new - share) <= 1).all(), field.name
-    assert (cut.products + cut.partial_in <= 2 * 50 + 2).all()
+    assert (cut.products + cut.partial_in <= 2 * CUT_ELEMENTS + 2).all()
     assert (cut.requests <= 2 * 50 + 1).all()
     assert (cut.partial_in <= 2 * 50 + 1).all()
     assert sorted(set(cut.last_row.tolist())) == counts.last_row.tolist()
@@ -275,8 +276,8 @@ def test_plan_is_the_same_every_time() -> None:
         assert (left.counts.layer_in == right.counts.layer_in).all()
 
 
-@pytest.mark.parametrize(("lines", "share"), [(16, 1.0), (150, 1.0), (300, 0.0), (1024, 0.0)])
-def test_crowded_rows_need_more_than_half_of_the_buffer(lines: int, share: float) -> None:
+@pytest.mark.parametrize(("lines", "share"), [(16, 1.0), (150, 1.0), (299, 1.0), (300, 0.0), (1024, 0.0)])
+def test_crowded_rows_need_more_than_a_third_of_the_buffer(lines: int, share: float) -> None:
     """One row of the product that asks for 100 lines."""
     config = load_config(settings={"merge_tree.ways": 128, "prefetch.lines": lines})
     assert crowded_share(make_plan(Operand.of(np.ones((1, 100))), Operand.of(np.ones((100, 1))), config)) == share
