@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numba.cpython.unsafe import numbers
 
 from sim.files import cache_root
 
@@ -33,6 +35,13 @@ if not os.environ.get("NUMBA_CACHE_DIR"):
 
 
 _FOLDED: dict[str, Any] = {"cache": True, "forceinline": True, "error_model": "numpy", "_nrt": False}
+
+
+trailing_zeros = cast(Callable[[int], int], numbers.trailing_zeros)
+"""Place of the lowest set bit, in kernels only."""
+
+u = cast(Callable[[int], int], np.uint64)
+"""For bits, and for indices in the busiest places: an unsigned one spares the test for negative ones."""
 
 
 def njit(function: _Function) -> _Function:

@@ -110,7 +110,6 @@ def _prepare(m: Machine, st: State, w: Streams) -> None:
         st.place[slot] = st.chunk_first[slot]
     for slot in range(m.leaves + m.partials):
         set_leaf_bound(m, st, m.ways + slot, stream_bound(m, st, w, slot))
-    st.awake[:] = 1
 
 
 @forceinline

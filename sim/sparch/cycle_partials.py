@@ -23,7 +23,7 @@ from sim.sparch.cycle_state import (
     Machine,
     State,
 )
-from sim.sparch.cycle_tree import refresh, wake
+from sim.sparch.cycle_tree import changed, refresh, wake
 from sim.sparch.round_work import Streams, span
 
 
@@ -62,11 +62,9 @@ def _deliver(m: Machine, st: State, w: Streams, slot: int) -> None:
         at = w.stream_start[p] + st.offset[slot]
         if st.held[fifo] == m.depth or at == w.chunk_end[chunk]:
             break
-        tail = st.head[fifo] + st.held[fifo]
-        if tail >= m.depth:
-            tail -= m.depth
-        st.key[fifo, tail] = w.key[at]
-        st.value[fifo, tail] = w.value[at]
+        tail = fifo * m.ring + ((st.head[fifo] + st.held[fifo]) & m.mask)
+        st.key[tail] = w.key[at]
+        st.value[tail] = w.value[at]
         st.held[fifo] += 1
         st.offset[slot] += 1
         st.s[POOL] -= 1
@@ -121,7 +119,7 @@ def tick_writer(m: Machine, st: State, t: int) -> int:
         st.s[WRITTEN] += 1
         issued = True
     st.s[SERVED] = min(st.s[WRITTEN] * m.burst_bytes // m.out_bytes, final)
-    st.awake[1] = 1
+    changed(st, 1)
     if issued:
         return BUSY
     if st.s[WRITTEN] < bursts:

@@ -25,6 +25,7 @@ from sim.sparch.cycle_state import (
     Machine,
     State,
 )
+from sim.sparch.cycle_tree import look_again
 from sim.sparch.round_work import ELEMENT_BYTES, POINTER_BYTES, Streams, span
 
 
@@ -84,8 +85,9 @@ def _look_up(m: Machine, st: State, w: Streams, x: int, t: int) -> bool:
     st.s[LOOKUP_Q] = q + 1
     if q + 1 == w.request[x + 1]:
         st.s[LOOKUP_X] = x + 1
-    if st.wait[w.slot[x]] == NEVER and st.urgency[w.slot[x]] == NEVER:
-        st.wait[w.slot[x]] = 0
+    slot = w.slot[x]
+    if st.wait[slot] == NEVER and st.urgency[slot] == NEVER:
+        look_again(st, slot)
     return True
 
 

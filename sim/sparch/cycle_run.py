@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.events import STATES
-from sim.sparch.condensed import Int64s
+from sim.jit import njit
+from sim.sparch.condensed import Int32s, Int64s
 from sim.sparch.cycle_model import CycleRound, run_round
 from sim.sparch.cycle_state import machine_of, units
 from sim.sparch.plan import Plan, RoundPlan
@@ -66,11 +67,27 @@ def run_cycles(plan: Plan, *, progress: Callable[[int, int], None] = lambda done
 
 def sparse_rows(key: Int64s, value: Float64s, cols: int) -> SparseRows:
     """Rows from elements in row-major order; ``key = row * cols + column``."""
-    row = key // cols
-    rows, first = np.unique(row, return_index=True)
-    return SparseRows(
-        rows.astype(np.int32), np.append(first, key.size).astype(np.int64), (key - row * cols).astype(np.int32), value
-    )
+    rows, start = np.empty(key.size, np.int32), np.empty(key.size + 1, np.int64)
+    indices = np.empty(key.size, np.int32)
+    count = _cut_rows(key, cols, rows, start, indices)
+    return SparseRows(rows[:count].copy(), start[: count + 1].copy(), indices, value)
+
+
+@njit
+def _cut_rows(key: Int64s, cols: int, rows: Int32s, start: Int64s, indices: Int32s) -> int:
+    """Fill the arrays of `SparseRows`; how many rows there are."""
+    count = 0
+    begin = end = 0
+    for place in range(key.size):
+        if key[place] >= end:
+            begin = key[place] // cols * cols
+            end = begin + cols
+            rows[count] = begin // cols
+            start[count] = place
+            count += 1
+        indices[place] = key[place] - begin
+    start[count] = key.size
+    return count
 
 
 def _none() -> SparseRows:

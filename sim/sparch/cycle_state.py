@@ -17,13 +17,14 @@ from sim.sparch.product import Float64s
 from sim.sparch.round_work import Streams
 
 UInt8s = npt.NDArray[np.uint8]
+Bits = npt.NDArray[np.uint64]
 
 NEVER = 2**62
 """A time or key beyond all others."""
 
 # scalars in State.s
 (LOOKUP_X, LOOKUP_Q, OLDEST_X, RETIRED_X, A_ISSUED, A_BURST, A_BURST_READY, CHUNK, POOL, PUSHED, WRITTEN, WRITE_END,
- SERVED, B_BURSTS, A_BURSTS, P_BURSTS, SCALARS) = range(17)  # fmt: skip
+ SERVED, B_BURSTS, A_BURSTS, P_BURSTS, SOONEST, SCALARS) = range(18)  # fmt: skip
 
 # units that use the channels: rows of State.queued
 FETCH_UNIT, PREFETCH_UNIT, PARTIALS_UNIT, WRITE_UNIT = range(4)
@@ -33,12 +34,19 @@ BUSY, STARVED, BLOCKED, MEMORY, IDLE = range(5)
 
 
 class Machine(NamedTuple):
-    """The configuration as plain integers, plus what changes from round to round."""
+    """The configuration as plain integers, plus what changes from round to round.
+
+    ring: places of a FIFO in State.key and State.value, a power of two from `depth` on; mask: ``ring - 1``. out: where
+    the output of the root begins there.
+    """
 
     ways: int
     layers: int
     width: int
     depth: int
+    ring: int
+    mask: int
+    out: int
     groups: int
     lanes: int
     column_fetchers: int
@@ -68,21 +76,29 @@ class Machine(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that changes from cycle to cycle."""
+    """Everything that changes from cycle to cycle.
+
+    Place ``p`` of FIFO ``f`` is element ``f * ring + (p & mask)`` of key and value; all that the root puts out follows
+    the last FIFO (out_key and out_value are views of it). awake, able, stuck: one bit for each node, numbered as the
+    FIFO that it fills: to be looked at again, can merge, has no room. due: one bit for each input at which the
+    multipliers look again; SOONEST is the earliest other time in wait.
+    """
 
     s: Int64s
     free: Int64s
     queued: npt.NDArray[np.int64]
-    key: npt.NDArray[np.int64]
-    value: npt.NDArray[np.float64]
+    key: Int64s
+    value: Float64s
     head: Int32s
     held: Int32s
     bound: Int64s
-    awake: UInt8s
-    ready: npt.NDArray[np.int8]
+    awake: Bits
+    able: Bits
+    stuck: Bits
     front: Int64s
     urgency: Int64s
     wait: Int64s
+    due: Bits
     place: Int64s
     offset: Int64s
     a_ready: Int64s
@@ -105,21 +121,27 @@ def units(layers: int) -> tuple[str, ...]:
 
 def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: int) -> State:
     """Empty machine at the start of a round; `free` is the time at which each channel falls idle."""
-    fifos = 2 * machine.ways
+    fifos, words = 2 * machine.ways, max(1, machine.ways // 64)
+    key = np.empty(machine.out + elements_out, np.int64)
+    value = np.empty(machine.out + elements_out)
+    key[: machine.out], value[: machine.out] = 0, 0
+    value[0] = -0.0  # see cycle_merger.put
     return State(
         s=np.zeros(SCALARS, np.int64),
         free=free,
         queued=np.zeros((4, machine.channels), np.int64),
-        key=np.zeros((fifos, machine.depth), np.int64),
-        value=np.zeros((fifos, machine.depth)),
+        key=key,
+        value=value,
         head=np.zeros(fifos, np.int32),
         held=np.zeros(fifos, np.int32),
         bound=np.full(fifos, NEVER, np.int64),
-        awake=np.ones(fifos, np.uint8),
-        ready=np.zeros(fifos, np.int8),
+        awake=np.full(words, 2**64 - 1, np.uint64),
+        able=np.zeros(words, np.uint64),
+        stuck=np.zeros(words, np.uint64),
         front=np.full(machine.ways, NEVER, np.int64),
         urgency=np.full(machine.ways, NEVER, np.int64),
         wait=np.zeros(machine.ways, np.int64),
+        due=np.zeros(words, np.uint64),
         place=np.zeros(machine.ways, np.int64),
         offset=np.zeros(machine.ways, np.int64),
         a_ready=np.zeros(streams.row.size, np.int64),
@@ -128,8 +150,8 @@ def new_state(machine: Machine, streams: Streams, free: Int64s, elements_out: in
         chunk_ready=np.full(streams.chunk_begin.size, NEVER, np.int64),
         chunk_next=np.full(streams.chunk_begin.size, -1, np.int64),
         chunk_first=np.full(machine.ways, -1, np.int64),
-        out_key=np.empty(elements_out, np.int64),
-        out_value=np.empty(elements_out),
+        out_key=key[machine.out :],
+        out_value=value[machine.out :],
         layer_in=np.zeros(machine.layers, np.int64),
         ledger=np.zeros((5 + machine.layers, 5), np.int64),
     )
@@ -139,11 +161,15 @@ def machine_of(config: SpArchConfig, **of_round: int) -> Machine:
     """Plain integers of `config` and of the round."""
     partials = of_round["partials"]
     out_bytes = of_round["out_bytes"]
+    ring = 1 << (config.merge_tree.fifo_depth - 1).bit_length()
     return Machine(
         ways=config.merge_tree.ways,
         layers=config.layers,
         width=config.merge_tree.width,
         depth=config.merge_tree.fifo_depth,
+        ring=ring,
+        mask=ring - 1,
+        out=2 * config.merge_tree.ways * ring,
         groups=config.multipliers.groups,
         lanes=config.multipliers.lanes,
         column_fetchers=config.column_fetchers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from sim.sparch.config import SpArchConfig, load_config
 from sim.sparch.cycle_run import run_cycles, sparse_rows
@@ -56,3 +57,12 @@ def test_sparse_rows() -> None:
     assert rows.rows.tolist() == [0, 2]
     assert rows.start.tolist() == [0, 2, 3]
     assert rows.indices.tolist() == [3, 5, 1]
+
+
+def test_negative_zero_keeps_its_sign() -> None:
+    """What the merger adds to a fresh element must change no value: +0.0 would turn -0.0 into +0.0."""
+    a = sp.csr_array(([-1.0], ([0], [0])), shape=(1, 1))
+    b = sp.csr_array(([0.0, 2.0], ([0, 0], [0, 1])), shape=(1, 2))
+    product = run_cycles(make_plan(Operand.of(a), Operand.of(b), SpArchConfig())).product
+    assert product_csr(product, (1, 2)).toarray().tolist() == [[0.0, -2.0]]
+    assert np.signbit(product.data).all()
