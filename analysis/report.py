@@ -13,6 +13,7 @@ from analysis import report_tables as tables
 from analysis.figures.panel import Panel
 from analysis.figures.panels import ablation_panels, bench_panels, sweep_panels
 from analysis.figures.rows import averages
+from analysis.fixed import fixed_line
 from analysis.published import published
 from analysis.report_page import KINDS, Html, facts, figure, page, section, tags, text
 from analysis.report_records import Records, read_records
@@ -124,7 +125,8 @@ def _tables(records: Records) -> Iterator[tuple[str, str, Html]]:
         if bench.get("recorded"):
             yield _part("recorded", "Libraries on other machines", tables.recorded_table(bench))
         date = facts({"made": bench.get("date_utc", "–")})
-        yield _part("machine", "Machine and code", tables.machine_facts(bench) + date)
+        fixed = Html(f"<p>{text(fixed_line(bench))}</p>")
+        yield _part("machine", "Machine and code", fixed + tables.machine_facts(bench) + date)
     again = tables.commands(bench, records.ablation, records.sweeps)
     yield _part("again", "Make it again", again)
 

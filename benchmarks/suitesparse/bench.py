@@ -16,7 +16,7 @@ from benchmarks.suitesparse.pair import Pair, elsewhere, pair, run_pair
 from benchmarks.suitesparse.roofline import published_roofline
 from benchmarks.suitesparse.suite import Member
 from benchmarks.suitesparse.sweep import geometric_mean
-from sim.cache import ResultCache, code_fingerprint
+from sim.cache import ResultCache, code_fingerprint, fingerprint
 from sim.errors import ConfigError, InputError
 from sim.execution import run_tasks
 from sim.outerspace.published import PUBLISHED_GFLOPS
@@ -85,13 +85,18 @@ def bench(
 
 
 def fingerprints() -> dict[str, str]:
-    """What the figures of a run follow from, besides the matrices: sources of simulators and stand-ins."""
+    """What the figures of a run follow from, besides the matrices: sources of simulators and stand-ins, defaults."""
     from benchmarks.suitesparse.point import simulator_fingerprint
+    from sim.outerspace.config import OuterSpaceConfig
+    from sim.sparch.config import SpArchConfig
+
+    defaults = [config.model_dump(mode="json") for config in (SpArchConfig(), OuterSpaceConfig())]
 
     return {
         "sparch": simulator_fingerprint("sparch"),
         "outerspace": simulator_fingerprint("outerspace"),
         "standins": code_fingerprint("benchmarks.suitesparse.standins"),
+        "defaults": fingerprint(*defaults),
     }
 
 

@@ -42,7 +42,7 @@ def test_the_record_holds_both_accelerators_and_the_library(tmp_path: Path) -> N
         assert (library["library"], library["agrees"]) == ("scipy", True)
     assert record["averages"]["real"] == record["averages"]["all"]
     assert record["roofline"]["gflops"] == pytest.approx(23.9, rel=0.01)
-    assert set(record["code"]) == {"sparch", "outerspace", "standins"}
+    assert set(record["code"]) == {"sparch", "outerspace", "standins", "defaults"}
 
 
 def test_a_second_run_measures_and_simulates_nothing(tmp_path: Path) -> None:
