@@ -31,6 +31,7 @@ COMMANDS = {
     "sweep": ("hwloop.sweep_command:sweep", "Simulate many machines on many matrices, in parallel."),
     "report": ("hwloop.report_command:report", "One page with figures of the records in a folder."),
     "demo": ("hwloop.demo_command:demo", "Simulate two generated inputs and verify the products."),
+    "count": ("hwloop.count_command:count", "Exact MACs, parameters and bytes of a network."),
     "matrices": ("hwloop.matrices_command:matrices", "List, describe or fetch the benchmark matrices."),
 }
 """Name of a subcommand: where it is, what it does."""

@@ -74,17 +74,21 @@ def run_points(
     progress: Progress,
     stage: str = "points",
 ) -> tuple[list[dict[str, Any]], int]:
-    """Results of all points, in their order, and how many of them were in the cache. A point named twice runs once."""
+    """Results of all points, in their order, and how many of them were in the cache. A point named twice runs once.
+
+    The last ones are begun first: lists of matrices name the largest last, and long work should not begin at the end.
+    """
     places: dict[Point, list[int]] = {}
     for place, one in enumerate(points):
         places.setdefault(one, []).append(place)
+    order = list(reversed(places))
     results: list[dict[str, Any]] = [{} for _ in points]
     done = cached = 0
     progress(stage, 0, len(points))
     for index, (result, was_there) in run_tasks(
-        run_job, [job(one, cache) for one in places], workers=workers, cluster=cluster
+        run_job, [job(one, cache) for one in order], workers=workers, cluster=cluster
     ):
-        for place in list(places.values())[index]:
+        for place in places[order[index]]:
             results[place] = result
             done, cached = done + 1, cached + was_there
         progress(stage, done, len(points))
