@@ -34,6 +34,10 @@ _SHARED = (
 _ACCELERATORS = {"sparch": ("sim.sparch",), "outerspace": ("sim.outerspace", "sim.sparch")}
 
 
+MAKERS = ("benchmarks.suitesparse.generators", "benchmarks.suitesparse.standins")
+"""Sources that matrices which are no files follow from."""
+
+
 def simulator_fingerprint(accelerator: str) -> str:
     """Hash of the sources that the figures of `accelerator` follow from."""
     from sim.cache import code_fingerprint
@@ -86,7 +90,7 @@ def content_fingerprint(spec: str, seed: int | None = None) -> str:
     else:
         path = locate.find_in_data_folders(spec)
     if path is None:
-        return fingerprint(spec, seed, code_fingerprint("benchmarks.suitesparse"))
+        return fingerprint(spec, seed, code_fingerprint(*MAKERS))
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
