@@ -29,7 +29,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 		"$$found" -m venv --clear $(VENV) || { echo "error: cannot make $(VENV); on Debian and Ubuntu install python3-venv" >&2; exit 2; }; \
 	fi
 	@echo "installing the pinned packages"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,nas,cluster]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,nas,cluster,onnx]"
 	@touch $@
 
 install: $(STAMP)

@@ -1,0 +1,30 @@
+"""Lite Transformer and Transformer by name: a width (``c496``, ``d512``), ``-steps`` for decoding token by token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from models.lite_transformer.translation import Translator, iwslt, language_model, transformer
+from models.zoo.registry import Size
+from sim.errors import InputError
+from sim.network import Network
+
+_FORMS: dict[str, tuple[str, Callable[[int], Translator], int]] = {
+    "lite-transformer/wmt": ("c496", Translator, 30),
+    "lite-transformer/iwslt": ("c160", iwslt, 30),
+    "lite-transformer/cnndm": ("c496", Translator, 60),
+    "lite-transformer/wikitext": ("c896", language_model, 30),
+    "transformer": ("d512", transformer, 30),
+}
+"""Default width, form, target tokens."""
+
+
+def lower(name: str, arch: str, size: Size | None) -> Network:
+    """A network of these families at 30 source tokens. Raises InputError naming what would do."""
+    default, form, target = _FORMS[name]
+    found = re.fullmatch(rf"{default[0]}(\d{{1,5}})(-steps)?", arch or default)
+    if found is None:
+        raise InputError(f"{name}: no architecture {arch!r}; nearest: {default}, or {default}-steps")
+    translator = form(int(found[1]))
+    return translator.lower_steps(30, target) if found[2] else translator.lower(30, target)
