@@ -1,6 +1,7 @@
 """How long one product takes: best and median wall time of several runs, and the processor time beside it.
 
-After a warm-up the product is repeated until about `budget_s` seconds are spent, at least 3 and at most 40 times. On a
+After a warm-up the product is repeated until about `budget_s` seconds are spent, at least 3 and at most 40 times; a
+warm-up of over a second counts as the first of them, since best and median of three hide what one cold run adds. On a
 machine that others use too, the best run is the figure; the processor time says whether even that run was hindered.
 """
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MIN_RUNS = 3
 MAX_RUNS = 40
+LONG_S = 1.0
+"""A warm-up that takes longer counts as a run."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,21 @@ def repeat(
     multiply: Callable[[], Any], budget_s: float, meter: RaplMeter | None = None, max_runs: int = MAX_RUNS
 ) -> tuple[Timing, Any]:
     """Times of `multiply` and its last result. One result is alive at a time. meter: read before and after the runs."""
-    result = multiply()  # warm-up: compiles, allocates, starts threads
     wall: list[float] = []
     cpu: list[float] = []
+    result: Any = None
     before = meter.read() if meter else None
+    warm = False
     while len(wall) < MIN_RUNS or (len(wall) < max_runs and sum(wall) < budget_s):
         del result
         cpu_begin, begin = time.process_time(), time.perf_counter()
         result = multiply()
-        wall.append(time.perf_counter() - begin)
-        cpu.append(time.process_time() - cpu_begin)
+        took = time.perf_counter() - begin
+        if warm or took > LONG_S:
+            wall.append(took)
+            cpu.append(time.process_time() - cpu_begin)
+        elif meter:  # the first compiles, allocates, starts threads
+            before = meter.read()
+        warm = True
     energy_j = meter.joules(before, meter.read()) if meter else None
     return Timing(tuple(wall), tuple(cpu), energy_j), result

@@ -62,3 +62,13 @@ def test_the_meter_is_read_around_the_runs_not_the_warm_up(tmp_path: Path) -> No
 
     timing, _ = repeat(multiply, 0.0, RaplMeter(tmp_path))
     assert timing.energy_j == 2.0 * timing.runs
+
+
+def test_a_long_warm_up_counts_as_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    timing, _ = repeat(lambda: calls.append(1), budget_s=1e-9)
+    assert (timing.runs, len(calls)) == (3, 4)
+    calls.clear()
+    monkeypatch.setattr("benchmarks.suitesparse.libraries.timing.LONG_S", 0.0)
+    timing, _ = repeat(lambda: calls.append(1), budget_s=1e-9)
+    assert (timing.runs, len(calls)) == (3, 3)
