@@ -1,0 +1,113 @@
+"""A fitted device: kernel models with their residuals, energy, intervals. What a profile stores and an oracle asks.
+
+Latency is a weighted sum of components: one component with weight 1 for a device that was measured well, several known
+devices for one that was adapted from few measurements (which is again a model of the same terms).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.mobile_cost.intervals import Interval
+from sim.mobile_cost.kernel_model import KernelModel
+from sim.mobile_cost.residual import Residual, features
+
+if TYPE_CHECKING:
+    from sim.mobile_cost.energy import EnergyModel
+    from sim.workload import WorkloadBatch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One kernel model with what it misses. variant: how its runtime lowers a network (see `tables.Measurements`)."""
+
+    kernel: KernelModel
+    residual: Residual | None = None
+    variant: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Latency (and energy, NaN if unknown) with bounds, and how far each row is inside of what was fitted."""
+
+    latency_s: Array
+    latency_low_s: Array
+    latency_high_s: Array
+    energy_j: Array
+    energy_low_j: Array
+    energy_high_j: Array
+    trust: Array
+
+
+@dataclass(frozen=True)
+class DeviceModel:
+    """Components, the interval of their sum, and energy.
+
+    additive: fitted on operators or blocks, so that any network of them is inside of what was fitted.
+    """
+
+    components: tuple[Component, ...]
+    interval: Interval | None = None
+    energy: EnergyModel | None = None
+    energy_interval: Interval | None = None
+    calibrated: tuple[str, ...] = field(default=())
+    additive: bool = False
+
+    def _columns(self, component: Component) -> tuple[str, ...]:
+        wanted: dict[str, None] = {}
+        energy_residual = self.energy.residual if self.energy else None
+        for part in (
+            component.residual,
+            energy_residual,
+            *(one.scale for one in (self.interval, self.energy_interval) if one),
+        ):
+            if part is not None:
+                wanted.update(dict.fromkeys(part.columns))
+        return tuple(wanted)
+
+    def predict(self, batch: WorkloadBatch, variants: dict[str, WorkloadBatch] | None = None) -> Prediction:
+        """Price the networks of `batch`; a component with a variant prices that lowering where it is given."""
+        latency, largest = np.zeros(len(batch)), np.zeros(len(batch))
+        trust = np.ones(len(batch))
+        values, columns, first = np.zeros((len(batch), 0)), tuple[str, ...](), batch
+        for position, component in enumerate(self.components):
+            lowered = (variants or {}).get(component.variant, batch)
+            wanted = self._columns(component)
+            found, seconds = features(component.kernel, lowered, wanted)
+            if component.residual is not None:
+                own = found[:, [wanted.index(name) for name in component.residual.columns]]
+                inside = component.residual.trust(own)
+                if inside.any():
+                    seconds = seconds * np.exp(component.residual.value(own) * inside)
+                trust = trust if self.additive else np.minimum(trust, inside)
+            latency += component.weight * seconds
+            largest = np.maximum(largest, abs(component.weight) * seconds)
+            if position == 0:
+                values, columns, first = found, wanted, lowered
+        latency = np.maximum(latency, 0.02 * largest)  # weights may be negative, times are not
+        low, high = self._bounds(self.interval, values, columns, trust)
+        energy, energy_low, energy_high = (np.full(len(batch), np.nan) for _ in range(3))
+        if self.energy is not None:
+            energy = self.energy.joules(first, latency, values, columns)
+            down, up = self._bounds(self.energy_interval, values, columns, trust)
+            energy_low, energy_high = energy * np.exp(down), energy * np.exp(up)
+        return Prediction(
+            latency, latency * np.exp(low), latency * np.exp(high), energy, energy_low, energy_high, trust
+        )
+
+    @staticmethod
+    def _bounds(
+        interval: Interval | None, values: Array, columns: tuple[str, ...], trust: Array
+    ) -> tuple[Array, Array]:
+        rows = len(trust)
+        if interval is None:
+            return np.full(rows, -np.log(2.0)), np.full(rows, np.log(2.0))
+        scale = interval.scale
+        chosen = values[:, [columns.index(name) for name in scale.columns]] if scale is not None else None
+        return interval.widths(chosen, rows, trust)
