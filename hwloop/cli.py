@@ -32,6 +32,10 @@ COMMANDS = {
     "report": ("hwloop.report_command:report", "One page with figures of the records in a folder."),
     "demo": ("hwloop.demo_command:demo", "Simulate two generated inputs and verify the products."),
     "count": ("hwloop.count_command:count", "Exact MACs, parameters and bytes of a network."),
+    "devices": ("hwloop.devices_command:devices", "List the device profiles and how well each is known."),
+    "predict": ("hwloop.predict_command:predict", "Latency and energy of networks on a device, with intervals."),
+    "calibrate": ("hwloop.calibrate_command:calibrate", "Make a device profile from a table of measurements."),
+    "validate": ("hwloop.validate_command:validate", "Score the device model on networks that it has not seen."),
     "matrices": ("hwloop.matrices_command:matrices", "List, describe or fetch the benchmark matrices."),
 }
 """Name of a subcommand: where it is, what it does."""

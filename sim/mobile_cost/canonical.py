@@ -65,7 +65,7 @@ def read(path: str | Path, device: str = "", resolve: Resolve | None = None) -> 
         seconds.append(times[0])
         used = [number(row, energy, path) * UNITS["energy"][energy] for _, row in members if energy and row[energy]]
         joules.append(used[0] if used else float("nan"))
-    batch = WorkloadBatch.of(networks, context=_context(path, rows), names=names)
+    batch = WorkloadBatch.of(networks, names=names).with_context(_context(path, rows))
     return Measurements(
         device or path.stem,
         path.stem,
