@@ -7,6 +7,7 @@ hundreds of those, whatever the population; each is lowered once and kept, and a
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -37,14 +38,14 @@ def lower(space: Space, arch: Architecture) -> Network:
 
 
 def lower_population(
-    space: Space, population: Population, *, fusion: tuple[str, ...] = (), context: Context | None = None
+    space: Space, population: Population, *, fusion: Iterable[str] = (), context: Context | None = None
 ) -> WorkloadBatch:
     """A batch with a row for each network of `population`, whose choices must be those of `space`.
 
     fusion: names of rules of `sim.fusion`, applied within each block.
     """
     sides, side_of_row = np.unique(population.r, return_inverse=True)
-    table = _Table(space, sides, fusion)
+    table = _Table(space, sides, tuple(fusion))
     ends = np.ones((len(population), 1), bool)
     used = np.hstack([ends, space.active(population), ends])
     return assemble(table.columns(population, side_of_row), used, table.lower, context)

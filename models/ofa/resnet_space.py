@@ -138,12 +138,13 @@ def lower(arch: ResNetArchitecture) -> Network:
 
 
 def lower_population(
-    population: ResNetPopulation, *, fusion: tuple[str, ...] = (), context: Context | None = None
+    population: ResNetPopulation, *, fusion: Iterable[str] = (), context: Context | None = None
 ) -> WorkloadBatch:
     """A batch with a row for each network. A block is told by stage, place in it, widths, expansion and side.
 
     fusion: names of rules of `sim.fusion`, applied within each block.
     """
+    rules = tuple(fusion)
     resolutions, row_of = np.unique(population.r, return_inverse=True)
     sides = np.array([_sides(int(resolution)) for resolution in resolutions], np.int64).reshape(-1, len(_PLACES))
     rows, shape = len(population), (int(sides.max(initial=0)) + 1, len(_PLACES), 2, 3, 3, 3)
@@ -161,7 +162,7 @@ def lower_population(
 
     def piece(number: int) -> Network:
         side, place, keep, before, own, expansion = (int(value) for value in np.unravel_index(number, shape))
-        return _fused_piece(side, place, keep, before, own, expansion, fusion)
+        return _fused_piece(side, place, keep, before, own, expansion, rules)
 
     return assemble(columns, used, piece, context)
 
