@@ -73,7 +73,7 @@ def sweep(
         workers,
     )
     record["axes"] = [{"names": axis.names, "values": axis.values} for axis in parsed]
-    record["one_at_a_time"] = bool(each or not axes)
+    record["one_at_a_time"] = bool(parsed) and (each or not axes)
     write_record(folder, "rmat.json" if rmat_study else "sweep.json", record)
     _show(record)
 

@@ -102,3 +102,5 @@ def test_the_scaling_study_leaves_out_what_is_too_large(tmp_path: Path, monkeypa
     assert [point["matrix"] for point in record["points"]] == ["rmat:n=100,edges=4,seed=1", "rmat:n=200,edges=4,seed=1"]
     assert "n=4000,edges=4" in result.stderr
     assert all(point["scipy_s"] > 0 for point in record["points"])
+    assert (record["axes"], record["one_at_a_time"]) == ([], False)
+    assert CliRunner().invoke(main, ["report", str(tmp_path / "out")]).exit_code == 0
