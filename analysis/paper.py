@@ -1,8 +1,9 @@
 """The paper beside us: each published figure, ours, their ratio, and what kind of figure ours is.
 
-Kinds: *predicted* follows from the machine alone; *calibrated* was fitted to a published total, so that its absolute
-value says nothing; *measured* ran on this machine; *implied* is ours against a baseline that the published ratios
-imply, not against a run of it.
+Kinds: *predicted* follows from the machine alone; *chosen* hangs on a default that was chosen after the results on the
+real eight had been seen (`dram.gap_cycles`); *calibrated* was fitted to a published total, so that its absolute value
+says nothing; *measured* ran on this machine; *implied* is ours against a baseline that the published ratios imply, not
+against a run of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from analysis.published import Published, published
 from sim.outerspace.published import PUBLISHED_GFLOPS
 
 Row = dict[str, Any]
-STAND_INS = "includes stand-ins"
+CHOSEN = "hangs on dram.gap_cycles, chosen after the real eight had been seen without it"
 
 
 def paper_rows(bench: Mapping[str, Any], ablation: Mapping[str, Any] | None = None) -> list[Row]:
@@ -39,13 +40,20 @@ def _row(name: str, paper: Published | None, ours: float | None, kind: str, note
 def _totals(bench: Mapping[str, Any]) -> list[Row]:
     paper, ours = published()["total"], bench["averages"]["all"]
     note = _coverage(bench)
+    chosen = f"{note}; {CHOSEN}"
     roof = bench.get("roofline") or {}
     statistics = "from the published statistics of all twenty"
     return [
         _row("roofline, FLOP/B", paper["roofline_flop_per_byte"], roof.get("flop_per_byte"), "predicted", statistics),
         _row("roofline, GFLOP/s", paper["roofline_gflops"], roof.get("gflops"), "predicted", statistics),
-        _row("throughput, GFLOP/s", paper["gflops"], ours["gflops"], "predicted", note),
-        _row("bandwidth use", paper["bandwidth_utilization"], ours["bandwidth_utilization"], "predicted", note),
+        _row("throughput, GFLOP/s", paper["gflops"], ours["gflops"], "chosen", chosen),
+        _row(
+            "bandwidth use",
+            paper["bandwidth_utilization"],
+            ours["bandwidth_utilization"],
+            "chosen",
+            f"{note}; {CHOSEN}",
+        ),
         _row("row buffer hit rate", paper["hit_rate"], ours["hit_rate"], "predicted", note),
         _row("DRAM bytes, OuterSPACE / SpArch", paper["dram_saving"], ours["dram_saving"], "predicted", note),
         _row("energy, nJ/FLOP", paper["energy_nj_per_flop"], energy_per_flop(bench["matrices"]), "calibrated", note),

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from analysis import phases
 from analysis.causes import busiest_layer
+from analysis.plain_text import WIDTH, figure_table, plain
 from analysis.record import (
     BOUNDS,
     OPERANDS,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-WIDTH = 110
 _ACCELERATORS = {"sparch": "SpArch", "outerspace": "OuterSPACE"}
 
 
@@ -44,14 +43,7 @@ def summary(record: Record) -> RenderableType:
 
 def render_summary(record: Record, width: int = WIDTH) -> str:
     """The summary as text without colour, ending in a line break."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    out = StringIO()
-    console = Console(file=out, width=width, color_system=None, force_terminal=False, highlight=False)
-    console.print(summary(record))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return plain(summary(record), width=width)
 
 
 def verified_text(record: Record) -> str:
@@ -93,18 +85,8 @@ def _bound(record: Record) -> str:
     return f"tightest bound: {tightest}, {bounds[tightest]:,} cycles; the run takes {above:.1f} % more ({others})"
 
 
-def _table(first: str, headings: Iterable[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column(first, no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
 def _unit_table(record: Record) -> Table:
-    table = _table("unit, % of the cycles", STATES)
+    table = figure_table("unit, % of the cycles", STATES)
     layers, units = merge_layers(record), record["units"]
     for name in [*(unit for unit in units if unit not in layers), *([busiest_layer(record)] if layers else [])]:
         label = f"busiest merge layer: {name.rpartition('_')[2]} of {len(layers)}" if name in layers else name
@@ -114,7 +96,7 @@ def _unit_table(record: Record) -> Table:
 
 
 def _traffic_table(record: Record) -> Table:
-    table = _table("DRAM, MB", ("A read", "B read", "partials read", "partials written", "C written", "total"))
+    table = figure_table("DRAM, MB", ("A read", "B read", "partials read", "partials written", "C written", "total"))
     moved, ideal = record["dram_bytes"], ideal_by_operand(record)
     used = [moved[name] for name in (*OPERANDS, "total")]
     least = [*(ideal[name] for name in OPERANDS), record["ideal_dram_bytes"]]

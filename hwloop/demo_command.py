@@ -23,7 +23,8 @@ def demo(small: bool, json_path: str | None) -> None:
     from rich.console import Console
 
     import hwloop
-    from analysis.table import WIDTH, summary, verified_text
+    from analysis.plain_text import WIDTH
+    from analysis.table import summary, verified_text
     from hwloop.progress import Progress
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)

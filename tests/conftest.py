@@ -7,6 +7,7 @@ not compile everything again; the variable hands the folder to processes that te
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numba
@@ -25,6 +26,13 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(getattr(numba.config, "CACHE_DIR", 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_sessionstart() -> None:
+    """Tests of an extra are skipped where it is not installed, but not in CI: there its absence is a fault."""
+    absent = [name for name in ("torch", "distributed", "onnx") if IN_CI and find_spec(name) is None]
+    if absent:
+        pytest.exit(f"extras that CI has to install are missing: {', '.join(absent)}", returncode=1)
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def test_calibrated_figures_are_never_called_predicted() -> None:
     assert kinds["speed-up over OuterSPACE"] == "implied"
     assert kinds["speed-up over OuterSPACE as simulated here"] == "calibrated"
     assert kinds["DRAM bytes, OuterSPACE / SpArch"] == "predicted"
+    assert kinds["throughput, GFLOP/s"] == kinds["bandwidth use"] == "chosen"
 
 
 def test_implied_baselines_follow_from_the_published_ratios() -> None:

@@ -1,8 +1,9 @@
 """The event model held to the cycle model: the same bytes, and cycles within 5 % or 200.
 
 Node FIFOs of less than two merger widths are let off with 15 %, and flagged. Of the 240 random cases of a seed some
-stay outside: in seeds 0 to 13 41 of 3360 (1.2 %), of which 25 are flagged. Seed 3, checked case by case, has none; the
-slow test counts those outside over seeds 0 to 11 as they come.
+stay outside: in seeds 0 to 13 41 of 3360 (1.2 %), of which 25 are flagged; the model was worked on with seeds 0 to 6.
+Seeds 3 and 10 are checked case by case, and were chosen since the model before this one had none outside there; this
+one has the case that is named. The slow test counts those outside over seeds 0 to 11 as they come.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from sim.sparch.operand import Operand
 from sim.sparch.plan import make_plan
 
 REAL = ("p2p-Gnutella31", "ca-CondMat", "wiki-Vote", "poisson3Da", "m133-b3")
-CLEAN_SEEDS = (3,)
+CLEAN_SEEDS = (3, 10)
+KNOWN_OUTSIDE = {(10, 9, 17)}
+"""Seed, machine and matrix."""
 COUNTED_SEEDS = range(12)
 
 
@@ -101,7 +104,9 @@ def test_far_machines(seed: int, machine: int) -> None:
         pair = Pair.of(matrix, config)
         where = f"seed {seed}, machine {machine}, matrix {place} ({KINDS[place % 5]})"
         assert pair.event_bursts == pair.cycle_bursts, where
-        assert pair.inside, f"{where}: event {pair.event}, cycle {pair.cycle}: {pair.deviation:+.1%}"
+        assert pair.inside or (seed, machine, place) in KNOWN_OUTSIDE, (
+            f"{where}: event {pair.event}, cycle {pair.cycle}: {pair.deviation:+.1%}"
+        )
 
 
 @pytest.mark.slow
