@@ -19,7 +19,7 @@ from sim.sparch.config import SpArchConfig
 from sim.sparch.distance import LineMap, Requests, line_requests
 from sim.sparch.operand import Operand
 from sim.sparch.prefetcher import line_sources
-from sim.sparch.product import BlockLimits, RoundCounts, SparseRows, merge_round
+from sim.sparch.product import Accumulator, BlockLimits, RoundCounts, SparseRows, merge_round
 from sim.sparch.round_work import ELEMENT_BYTES, AddressMap
 from sim.sparch.scheduler import RoundInputs, Scheduler
 from sim.sparch.traffic import BlockTraffic, Loads, count_a_loads, count_b_loads, cut_long_rows, sequential_loads
@@ -122,6 +122,7 @@ class _Planner:
         self.leaves = Leaves(a, config.condensing)
         self.lines = LineMap.of(b, config.prefetch.line_elements)
         self.addresses = AddressMap.of(a, b, config.dram.burst_bytes)
+        self.accumulator = Accumulator.of(b.cols, config.merge_tree.ways)
         self.next_burst = self.addresses.written
         self.pending: dict[int, SparseRows] = {}
         self.kept: list[SparseRows] = []
@@ -163,6 +164,7 @@ class _Planner:
             lanes=self.config.multipliers.lanes,
             line_elements=self.config.prefetch.line_elements,
             limits=block_limits(self.config),
+            accumulator=self.accumulator,
         )
         out_bytes = ELEMENT_BYTES if inputs.last else self.config.partials.element_bytes
         nnz = result.merged.nnz

@@ -33,7 +33,7 @@ def line_sources(requests: Requests, lines: int, config: SpArchConfig) -> Int32s
     policy = config.prefetch.policy
     if policy == "none":
         own = np.arange(requests.line.size, dtype=np.int32)
-        return own if config.condensing else _first_use(requests.line, np.full(lines, -1, np.int32), own)
+        return own if config.condensing else _first_uses(requests.line, lines)
     source = np.empty(requests.line.size, np.int32)
     slot_of = np.full(lines, -1, np.int32)
     if policy == "lru":
@@ -50,6 +50,14 @@ def _bit_set(keys: int) -> tuple[UInt64s, UInt64s, UInt64s]:
     """An empty set of keys below `keys`: a bit for each, and two levels that say which words are not zero."""
     words = keys // 64 + 1
     return np.zeros(words, np.uint64), np.zeros(words // 64 + 1, np.uint64), np.zeros(words // 4096 + 1, np.uint64)
+
+
+def _first_uses(line: Int32s, lines: int) -> Int32s:
+    """The first request for the same line; by sorting where a round asks for few of many lines."""
+    if line.size * 16 < lines:
+        _, first, place = np.unique(line, return_index=True, return_inverse=True)
+        return first[place].astype(np.int32)
+    return _first_use(line, np.full(lines, -1, np.int32), np.arange(line.size, dtype=np.int32))
 
 
 @njit

@@ -95,6 +95,20 @@ class MergedRound:
     limits: BlockLimits
 
 
+@dataclass(frozen=True)
+class Accumulator:
+    """Dense scratch of a merge, an entry for each column of B: sums, and which leaves contributed (two words a column
+    above 64 ways). The masks are zero between rounds, so one serves them all."""
+
+    value: Float64s
+    mask: UInt64s
+    mask_high: UInt64s
+
+    @classmethod
+    def of(cls, cols: int, ways: int) -> Accumulator:
+        return cls(np.zeros(cols), np.zeros(cols, np.uint64), np.zeros(cols if ways > 64 else 0, np.uint64))
+
+
 def merge_round(
     a: Operand,
     b: Operand,
@@ -105,8 +119,10 @@ def merge_round(
     lanes: int,
     line_elements: int,
     limits: BlockLimits,
+    accumulator: Accumulator | None = None,
 ) -> MergedRound:
     """Merge the products of `elements` with `partials`, whose tree inputs follow those of the leaves."""
+    scratch = accumulator or Accumulator.of(b.cols, ways)
     rows = elements.rows
     for partial in partials:
         rows = np.union1d(rows, partial.rows).astype(np.int32)
@@ -121,13 +137,12 @@ def merge_round(
     indices = np.empty(capacity, np.int32)
     data = np.empty(capacity, np.float64)
     blocks = np.empty((rows.size, 8 + layers), np.int64)
-    wide = b.cols if ways > 64 else 0
     n, n_blocks = _merge(
         a.indices, a.data, b.indptr, b.indices, b.data,
         elements.rows, elements.start, elements.element, elements.slot,
         *flat, first_partial_slot,
         rows, layers, lanes, line_elements, limits.elements, limits.requests, limits.a_elements, limits.partial_in,
-        np.zeros(b.cols), np.zeros(b.cols, np.uint64), np.zeros(wide, np.uint64),
+        scratch.value, scratch.mask, scratch.mask_high,
         start, indices, data, blocks,
     )  # fmt: skip
     held = blocks[:n_blocks].copy()
