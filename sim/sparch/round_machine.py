@@ -19,7 +19,7 @@ from sim.hbm import Hbm, Loads
 from sim.sparch.plan import Plan, RoundPlan
 from sim.sparch.product import RoundCounts
 from sim.sparch.row_release import loaded_by, merged_share
-from sim.sparch.tree_rate import LEAF_FIFO_FILL, tree_cycles
+from sim.sparch.tree_rate import LEAF_FIFO_FILL, ahead_cycles, layer_cycles
 
 TURNS, LONGEST_TURN = 1000, 128
 """A channel's bursts of a round pass in about so many turns, of no more than so many bursts (resolution only)."""
@@ -52,7 +52,8 @@ class RoundMachine:
         self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
-        self.tree_cycles = tree_cycles(counts, config)
+        by_layer = layer_cycles(counts, config)
+        self.layer_cycles, self.tree_cycles = by_layer.tolist(), by_layer.max(axis=1).tolist()
         chunk = config.chunk_elements
         deliver = -(-chunk // config.merge_tree.width) / chunk
         self.deliver_cycles = (counts.partial_in * deliver).tolist()
@@ -106,9 +107,7 @@ class RoundMachine:
         self.ahead = [0.0] * self.blocks
         streams = len(planned.inputs.partials) * (counts.partial_in > 0)
         active = counts.a_elements * parts / np.maximum(counts.rows, 1) + streams
-        self.prework = (active * depth / config.merge_tree.width).tolist()
-        last_in = counts.layer_in[:, -1] if config.layers else counts.out
-        self.root_cycles = (last_in / config.merge_tree.width).tolist()
+        self.ahead_cycles = ahead_cycles(active, config).tolist()
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
 
     def _until(self, time: float) -> Wait:
@@ -183,7 +182,7 @@ class RoundMachine:
                 stage.begin(block, self.env.now + 1)
             later = None
             if 0 < late < 1:
-                later = (loads * late).astype(np.int32)
+                later = np.diff(np.floor(np.cumsum(loads) * late + 0.5), prepend=0).astype(np.int32)
                 loads = loads - later
             last = yield from self._transfer(1, block, loads, stage if head else None)
             ledger.mark(MEMORY)
@@ -192,11 +191,11 @@ class RoundMachine:
             if later is not None:
                 yield from self.buffer.wait_last(block)
                 ledger.mark(BLOCKED)
-                last = yield from self._transfer(1, block, later)
+                last = max(last, (yield from self._transfer(1, block, later)))
                 ledger.mark(MEMORY)
             yield from self.buffer.wait(self.miss_points[block])
             if self.misses[block]:
-                self.arrived[block] = max(last, self.env.now) + hbm.latency
+                self.arrived[block] = max(last, self.env.now + hbm.burst_cycles) + hbm.latency
             arrived = self.arrived[block] + self.after_miss_cycles[block] if self.misses[block] else 0.0
             if 0 <= self.loaded_by[block] < block:
                 arrived = max(arrived, self.arrived[self.loaded_by[block]])
@@ -254,18 +253,29 @@ class RoundMachine:
 
     def _passed(self, stage: Stage, block: int) -> None:
         """A block that is larger than the leaf FIFOs is in them only when the tree has taken the rest."""
-        if stage is self.merged and (self.held_back[block] or self.merged_share[block]):
+        if stage is not self.merged or self.used.ends[block] >= 0:
+            return
+        if self.held_back[block] or self.merged_share[block]:
             begin, end = stage.began[block], stage.ends[block]
             when = begin + self.held_back[block] * (end - begin)
             if self.merged_share[block]:
-                share, row = self.merged_share[block], self.row_cycles[block]
-                if self.rows[block] > 1:
-                    last = end - (1 - share) * row
-                else:
-                    first = self.row_first[block]
-                    last = stage.began[first] + max(share * row - self.ahead[first], 0.0)
-                when = max(when, last)
+                last = end - (1 - self.merged_share[block]) * self.row_cycles[block]
+                when = max(when, last if self.rows[block] > 1 else self._row_used(block))
             self._release(block, min(when, end))
+
+    def _row_used(self, block: int) -> float:
+        """When the tree has taken so much of the row of `block` that the rest of its inputs is in the leaf FIFOs."""
+        first = self.row_first[block]
+        taken = self.merged_share[block] * self.row_cycles[block]
+        return float(self.merged.began[first] + max(taken - self.ahead[first], 0.0))
+
+    def _row_begins(self, first: int) -> None:
+        """What `_row_used` says is known for all blocks of a row as soon as its first is being merged."""
+        for block in range(first, self.row_last[first] + 1):
+            known = self.products.ends[block] >= 0 and self.rows[block] == 1
+            if not known or self.held_back[block] or not self.merged_share[block]:
+                return
+            self._release(block, self._row_used(block))
 
     def _release(self, block: int, when: float) -> None:
         """Lines of `block` are free again once its products are in the leaf FIFOs."""
@@ -276,10 +286,10 @@ class RoundMachine:
     def _merge(self) -> Wait:
         """A row can be merged once every input has its first elements of it.
 
-        Until then the first layer works ahead of the root, as far as the node FIFOs hold what it passes (`pool`).
+        Until then the other layers work ahead of the root, as far as their node FIFOs hold what they pass (`pool`).
         """
         ledger, stage, lines = self.ledgers["merge_tree"], self.merged, self.lines
-        pool = 0.0
+        pool = [0.0] * max(self.config.layers, 1)
         for block in range(self.blocks):
             free = self.env.now
             for source in (self.products, self.partials):
@@ -299,10 +309,14 @@ class RoundMachine:
             stage.begin(block, self.env.now)
             cycles = self.tree_cycles[block]
             last_row = cycles / self.rows[block]
-            pool = min(pool + self.env.now - free, self.prework[block])
-            self.ahead[block] = min(pool, max(self.env.now - self.products.began[block] - 1, 0.0))
-            cycles = max(self.root_cycles[block], cycles - self.ahead[block])
-            pool = max(pool + cycles - self.tree_cycles[block], 0.0)
+            waited, most = self.env.now - free, max(self.env.now - self.products.began[block] - 1, 0.0)
+            work, held = self.layer_cycles[block], self.ahead_cycles[block]
+            ahead = [min(done + waited, room, most) for done, room in zip(pool, held, strict=True)]
+            self.ahead[block] = ahead[0]
+            cycles = max(one - done for one, done in zip(work, ahead, strict=True))
+            pool = [max(done + cycles - one, 0.0) for done, one in zip(ahead, work, strict=True)]
+            if self.row_first[block] == block and self.merged_share[block]:
+                self._row_begins(block)
             yield from self._work(
                 ledger, stage, block, cycles, (self.products, 1), (self.partials, 1), (lines, last_row)
             )

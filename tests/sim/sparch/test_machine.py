@@ -17,7 +17,7 @@ from sim.sparch.machine import UNITS, run_events
 from sim.sparch.operand import Operand
 from sim.sparch.plan import Plan, make_plan
 from sim.sparch.product import RoundCounts
-from sim.sparch.tree_rate import tree_cycles
+from sim.sparch.tree_rate import ahead_cycles, layer_cycles
 
 ONE = Operand.of(np.array([[3.0]]))
 
@@ -159,15 +159,22 @@ def counts(layer_in: list[list[int]], out: list[int]) -> RoundCounts:
     return RoundCounts(none, none, none, none, none, np.array(layer_in), np.array(out), none + 1, own, own, own)
 
 
-def test_tree_takes_the_time_of_its_busiest_layer() -> None:
+def test_each_layer_of_the_tree_works_at_its_width() -> None:
     config = load_config(settings={"merge_tree.ways": 4, "merge_tree.fifo_depth": 80})
-    assert tree_cycles(counts([[160, 80], [16, 16], [0, 0]], [48, 16, 0]), config) == [10.0, 1.0, 0.0]
+    cycles = layer_cycles(counts([[160, 80], [16, 16], [0, 0]], [48, 16, 0]), config)
+    assert cycles.tolist() == [[10.0, 5.0], [1.0, 1.0], [0.0, 0.0]]
+
+
+def test_layers_work_ahead_of_the_root_as_far_as_their_fifos_hold() -> None:
+    config = load_config(settings={"merge_tree.ways": 8, "merge_tree.width": 4, "merge_tree.fifo_depth": 32})
+    ahead = ahead_cycles(np.array([8.0, 3.0, 1.0]), config)  # 4, 2 and 1 nodes of 8 cycles each; the root never
+    assert ahead.tolist() == [[32.0, 16.0, 0.0], [24.0, 16.0, 0.0], [8.0, 8.0, 0.0]]
 
 
 def test_tree_of_shallow_fifos_is_slower() -> None:
     def cycles(depth: int) -> float:
         config = load_config(settings={"merge_tree.ways": 4, "merge_tree.fifo_depth": depth})
-        return tree_cycles(counts([[160, 160]], [160]), config)[0]
+        return float(layer_cycles(counts([[160, 160]], [160]), config).max())
 
     assert cycles(80) == 10.0
     assert cycles(1000) == 10.0
