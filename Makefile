@@ -30,6 +30,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	fi
 	@echo "installing the pinned packages"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,nas,cluster,onnx]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps ofa
 	@touch $@
 
 install: $(STAMP)

@@ -126,6 +126,34 @@ def _flags(networks: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def render_profile(record: Mapping[str, Any]) -> str:
+    """The record of `hwloop profile` as text: networks that were not fitted, predicted against measured."""
+    table = figure_table(
+        f"on {record['device']['name']}", ("predicted ms", "90 % interval", "measured ms", "error %", "runs")
+    )
+    for one in record["networks"]:
+        table.add_row(
+            one["network"] + (" (hindered)" if one["hindered"] else ""),
+            _scaled(one["predicted_s"], 1e3),
+            _interval(one["predicted_low_s"], one["predicted_high_s"]),
+            _scaled(one["measured_s"], 1e3),
+            f"{100 * one['error']:+.1f}",
+            f"{one['runs']:,}",
+        )
+    tried, fitted, errors = record["experiments"], record["device"]["fitted_on"][0], record["errors"]
+    lines = [
+        f"{record['device']['description']}",
+        f"fitted on {tried['networks']:,} random small networks ({tried['operators']:,} operators, "
+        f"{tried['hindered']:,} networks hindered by other programs), MAPE {number(fitted['mape'])} % where left out",
+    ]
+    if errors:
+        worst = f"largest {100 * errors['largest']:.1f} %"
+        lines.append(f"networks not fitted: median error {100 * errors['median']:.1f} %, {worst}")
+    lines.append(f"{record['wall_s']:.0f} s in all")
+    shown: list[Any] = [table, ""] if record["networks"] else []
+    return plain(*shown, *lines, width=_WIDE)
+
+
 def render_validation(record: Mapping[str, Any]) -> str:
     """The record of `hwloop validate` as text. MAPE of the naive predictors stands beside."""
     headings = ("n", "MAPE %", "median %", "≤ 5 %", "≤ 10 %", "Spearman", "coverage")

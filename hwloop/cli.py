@@ -35,7 +35,12 @@ COMMANDS = {
     "devices": ("hwloop.devices_command:devices", "List the device profiles and how well each is known."),
     "predict": ("hwloop.predict_command:predict", "Latency and energy of networks on a device, with intervals."),
     "calibrate": ("hwloop.calibrate_command:calibrate", "Make a device profile from a table of measurements."),
+    "profile": ("hwloop.profile_command:profile", "Make a device profile of this machine by measuring it."),
     "validate": ("hwloop.validate_command:validate", "Score the device model on networks that it has not seen."),
+    "train": ("hwloop.train_command:train", "Train a supernet; killed runs go on with --resume."),
+    "search": ("hwloop.search_command:search", "The best networks of a space under a device's latency and energy."),
+    "compress": ("hwloop.compress_command:compress", "Prune and quantise a trained text model; exact sizes."),
+    "translate": ("hwloop.translate_command:translate", "Translate sentences with a trained model."),
     "matrices": ("hwloop.matrices_command:matrices", "List, describe or fetch the benchmark matrices."),
 }
 """Name of a subcommand: where it is, what it does."""

@@ -55,8 +55,12 @@ INFERENCE = ("norm_into_convolution", "activation_behind", "sum_behind")
 def fuse(network: Network, rules: Iterable[str] = INFERENCE) -> Network:
     """`network` with `rules` applied. Raises WorkloadError naming an unknown rule and the nearest one."""
     names = list(rules)
-    if not names:
-        return network
+    return _merged(network, grouped(network, names)) if names else network
+
+
+def grouped(network: Network, rules: Iterable[str] = INFERENCE) -> list[list[int]]:
+    """For each operator the positions of all that share its kernel under `rules`, in order. Raises WorkloadError."""
+    names = list(rules)
     known = [*RULES, "squeeze_excite"]
     for name in names:
         if name not in known:
@@ -77,7 +81,7 @@ def fuse(network: Network, rules: Iterable[str] = INFERENCE) -> Network:
                 groups[source].append(position)
                 groups[position] = groups[source]
                 break
-    return _merged(network, groups)
+    return groups
 
 
 def squeeze_excite_parts(network: Network, product: int) -> list[int]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ FEATURES = ("peak_activation_bytes", "kernel_launches", "critical_path_operators
 _COLUMNS = (*FEATURES, "idle_params")
 DTYPE_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
 Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,39 @@ class WorkloadBatch:
         column = np.asarray(values)
         if column.shape[0] != len(self.operators):
             raise WorkloadError(f"{column.shape[0]} values for {len(self.operators)} operators")
-        product: Array = self._left @ (column if self._blocks is None else self._blocks @ column)
+        return self.sum_blocks(self.by_block(column))
+
+    def by_block(self, values: Array) -> Array:
+        """Sum of `values` over the operators of each block; `values` itself where the batch is not factored."""
+        sums: Array = values if self._blocks is None else self._blocks @ values
+        return sums
+
+    def sum_blocks(self, sums: Array) -> Array:
+        """Sum of what `by_block` gave over the blocks of each network."""
+        product: Array = self._left @ sums
         return product
+
+    def kept(self, owner: object, name: Hashable, compute: Callable[[], T]) -> T:
+        """What follows from the operators, the context, `owner` (by identity) and `name` alone: computed once for all
+        batches that `with_networks` makes of one another."""
+        key = (id(owner), name)
+        if key not in self._kept:
+            self._kept[key] = (owner, compute())  # the owner stays alive, so that its id stays its own
+        found: T = self._kept[key][1]
+        return found
+
+    def _sum_of(self, name: str) -> Array:
+        return self.sum_blocks(self.kept(None, name, lambda: self.by_block(self.operator_values(name))))
+
+    def largest(self, values: Array) -> Array:
+        """Largest over the operators of each network: `values` is (operators,), none negative; 0 without operators."""
+        column = np.asarray(values)
+        for matrix in (self._left,) if self._blocks is None else (self._blocks, self._left):
+            rows = np.flatnonzero(np.diff(matrix.indptr))
+            found = np.zeros(matrix.shape[0], column.dtype)
+            found[rows] = np.maximum.reduceat(column[matrix.indices], matrix.indptr[rows]) if len(rows) else 0
+            column = found
+        return column
 
     def operator_values(self, name: str) -> Array:
         """An integer property of `Operator` (macs, params, weight_bytes, input_bytes…) for each operator, kept."""
@@ -142,34 +174,38 @@ class WorkloadBatch:
     def _columns(self) -> dict[str, Array]:
         return {}
 
+    @functools.cached_property
+    def _kept(self) -> dict[Hashable, tuple[object, Any]]:
+        return {}
+
     @property
     def macs(self) -> Array:
         """Multiply-accumulates of each network, all samples of the batch."""
-        macs: Array = self.total(self.operator_values("macs")) * self.context.batch_size
+        macs: Array = self._sum_of("macs") * self.context.batch_size
         return macs
 
     @property
     def params(self) -> Array:
         """Trained parameters of each network, those that inference never reads included."""
-        params: Array = self.total(self.operator_values("params")) + self.network_features["idle_params"]
+        params: Array = self._sum_of("params") + self.network_features["idle_params"]
         return params
 
     @property
     def weight_bytes(self) -> Array:
         """Bytes of weights read: once for the whole batch."""
-        weights: Array = self.total(self.operator_values("weight_bytes"))
+        weights: Array = self._sum_of("weight_bytes")
         return weights
 
     @property
     def bytes_read(self) -> Array:
         """Weights once, incoming activations for every sample."""
-        read: Array = self.weight_bytes + self.total(self.operator_values("input_bytes")) * self.context.batch_size
+        read: Array = self.weight_bytes + self._sum_of("input_bytes") * self.context.batch_size
         return read
 
     @property
     def bytes_written(self) -> Array:
         """Activations written, all samples of the batch."""
-        written: Array = self.total(self.operator_values("bytes_written")) * self.context.batch_size
+        written: Array = self._sum_of("bytes_written") * self.context.batch_size
         return written
 
     @property
@@ -199,6 +235,13 @@ class WorkloadBatch:
         )
         chosen._columns.update(self._columns)
         return chosen
+
+    def with_networks(self, counts: csr_array, network_features: Mapping[str, Array]) -> WorkloadBatch:
+        """Other networks of the same operators (or blocks, where there are any), in the same context; what is `kept` is
+        shared, so that pricing them costs no more than a sparse product."""
+        others = WorkloadBatch(self.operators, counts, network_features, blocks=self._blocks, context=self.context)
+        others.__dict__.update(_columns=self._columns, _kept=self._kept)
+        return others
 
     def with_context(self, context: Context) -> WorkloadBatch:
         """The same networks under another batch size, dtype or thread count; a new dtype changes element widths."""

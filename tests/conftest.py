@@ -30,7 +30,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 def pytest_sessionstart() -> None:
     """Tests of an extra are skipped where it is not installed, but not in CI: there its absence is a fault."""
-    absent = [name for name in ("torch", "distributed", "onnx") if IN_CI and find_spec(name) is None]
+    absent = [
+        name for name in ("torch", "distributed", "onnx", "safetensors", "ofa") if IN_CI and find_spec(name) is None
+    ]
     if absent:
         pytest.exit(f"extras that CI has to install are missing: {', '.join(absent)}", returncode=1)
 

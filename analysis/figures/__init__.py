@@ -7,5 +7,6 @@ panel       `Panel`: a figure with its title, caption, text alternative and the 
 roofline, traffic, gains, libraries, cycles      from the record of `hwloop bench`
 steps       from the record of `hwloop ablate`
 knees, frontier, scaling                         from the records of `hwloop sweep`
+device_roofline                                  from the record of `hwloop predict --breakdown`
 panels      all figures that a set of records allows
 """

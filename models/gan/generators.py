@@ -21,26 +21,30 @@ BLOCKS = 9
 class ResNetGenerator:
     """channels: 8 numbers c0..c7: stem, first and second downsampling (x2, x4), inner widths of blocks 1-3, 4-6, 7-9
     (x4), upsampling (x2, x1). Six numbers are the older form: one inner width for all blocks, or, with `legacy`, for
-    blocks 1, 4 and 7 while the others keep the outer width. separable: the mobile form.
+    blocks 1, 4 and 7 while the others keep the outer width. separable: the mobile form. blocks: 9 as published, or
+    another multiple of 3 for small images.
     """
 
     channels: Channels
     separable: bool = True
     legacy: bool = False
+    blocks: int = BLOCKS
 
     def __post_init__(self) -> None:
         if len(self.channels) not in (6, 8) or min(self.channels) < 1:
             raise InputError(f"a ResNet generator has 8 channel numbers (6 in the older form), got {self.channels}")
         if self.legacy and len(self.channels) != 6:
             raise InputError(f"the legacy form has 6 channel numbers, got {len(self.channels)}")
+        if self.blocks < 3 or self.blocks % 3:
+            raise InputError(f"residual blocks come in three equal groups, got {self.blocks}; nearest: {BLOCKS}")
 
     @property
     def inner(self) -> Channels:
-        """Inner width of each of the 9 blocks."""
+        """Inner width of each residual block."""
         if self.legacy:
-            return tuple(4 * self.channels[3 if block % 3 == 0 else 2] for block in range(BLOCKS))
+            return tuple(4 * self.channels[3 if block % 3 == 0 else 2] for block in range(self.blocks))
         groups = self.channels[3:6] if len(self.channels) == 8 else (self.channels[3],) * 3
-        return tuple(4 * groups[block // 3] for block in range(BLOCKS))
+        return tuple(4 * groups[3 * block // self.blocks] for block in range(self.blocks))
 
     def lower(self, height: int, width: int) -> Network:
         """For an image of 3 x height x width, sides that are multiples of 4."""
@@ -88,19 +92,22 @@ class SpadeGenerator:
         net = Builder(self.semantic, height, width)
         c, size = self.channels, (height // scale, width // scale)
         x = net.conv(net.resize(net.input, size), 16 * c[0], 3, bias=True)
-        x = self._block(net, x, c[1], 16 * c[1], 16 * c[0])
-        x = self._block(net, _up(net, x), c[2], 16 * c[2], 16 * c[0])
-        x = self._block(net, _up(net, x) if self.more else x, c[3], 16 * c[3], 16 * c[0])
+        x = self._block(net, x, c[1], 16 * c[1], 16 * c[0], projected=False)
+        x = self._block(net, _up(net, x), c[2], 16 * c[2], 16 * c[0], projected=False)
+        x = self._block(net, _up(net, x) if self.more else x, c[3], 16 * c[3], 16 * c[0], projected=False)
         for number, times in zip(c[4:], (8, 4, 2, 1), strict=True):
-            x = self._block(net, _up(net, x), number, times * number, times * number)
+            x = self._block(net, _up(net, x), number, times * number, times * number, projected=True)
         x = net.conv(net.activation(x, "leaky_relu", functional=True), 3, 3, bias=True)
         net.activation(x, "tanh", functional=True)
         return net.build()
 
-    def _block(self, net: Builder, x: Tensor, number: int, middle: int, out: int) -> Tensor:
-        """norm, leaky ReLU, 3x3 twice; where the width changes the shortcut is normed and projected."""
+    def _block(self, net: Builder, x: Tensor, number: int, middle: int, out: int, *, projected: bool) -> Tensor:
+        """norm, leaky ReLU, 3x3 twice; behind the first three blocks the shortcut is normed and projected.
+
+        Also where both widths are the same by chance: a sub-network keeps the layers of what it is cut from.
+        """
         shortcut = x
-        if x.shape[0] != out:
+        if projected:
             shortcut = net.conv(self._norm(net, x, number), out, 1)
         y = net.activation(self._norm(net, x, number), "leaky_relu", functional=True)
         y = net.conv(y, middle, 3, bias=True)

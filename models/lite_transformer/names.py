@@ -1,9 +1,11 @@
-"""Lite Transformer and Transformer by name: a width (``c496``, ``d512``), ``-steps`` for decoding token by token."""
+"""Lite Transformer and Transformer by name: a width (``c496``, ``d512``), ``-steps`` for decoding token by token,
+``-encoder`` for the encoder alone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from models.lite_transformer.translation import Translator, iwslt, language_model, transformer
 from models.zoo.registry import Size
@@ -23,8 +25,10 @@ _FORMS: dict[str, tuple[str, Callable[[int], Translator], int]] = {
 def lower(name: str, arch: str, size: Size | None) -> Network:
     """A network of these families at 30 source tokens. Raises InputError naming what would do."""
     default, form, target = _FORMS[name]
-    found = re.fullmatch(rf"{default[0]}(\d{{1,5}})(-steps)?", arch or default)
+    found = re.fullmatch(rf"{default[0]}(\d{{1,5}})(-steps|-encoder)?", arch or default)
     if found is None:
-        raise InputError(f"{name}: no architecture {arch!r}; nearest: {default}, or {default}-steps")
+        raise InputError(f"{name}: no architecture {arch!r}; nearest: {default}, {default}-steps or {default}-encoder")
     translator = form(int(found[1]))
-    return translator.lower_steps(30, target) if found[2] else translator.lower(30, target)
+    if found[2] == "-encoder" and translator.encoder_layers:
+        return replace(translator, decoder_layers=0).lower(30)
+    return translator.lower_steps(30, target) if found[2] == "-steps" else translator.lower(30, target)

@@ -20,13 +20,11 @@ from sim.fusion import fuse
 from sim.network import Network
 from sim.workload import Context, WorkloadBatch
 
-CLASSES = 1000
-
 
 def lower(space: Space, arch: Architecture) -> Network:
     """The operators of one network. Raises InputError where `arch` is not of `space`."""
     space.validate(arch)
-    net = Builder(3, arch.r, arch.r)
+    net = Builder(space.in_channels, arch.r, arch.r)
     x = _stem(space, net, net.input)
     active = space.active(Population.of([arch]))[0]
     for slot, stage in enumerate(space.stage_of_slot):
@@ -45,13 +43,13 @@ def lower_population(
     fusion: names of rules of `sim.fusion`, applied within each block.
     """
     sides, side_of_row = np.unique(population.r, return_inverse=True)
-    table = _Table(space, sides, tuple(fusion))
+    table = PieceNumbers(space, sides, tuple(fusion))
     ends = np.ones((len(population), 1), bool)
     used = np.hstack([ends, space.active(population), ends])
     return assemble(table.columns(population, side_of_row), used, table.lower, context)
 
 
-class _Table:
+class PieceNumbers:
     """Numbers of the pieces that networks of some resolutions can hold: stems, groups of blocks, heads."""
 
     def __init__(self, space: Space, resolutions: Array, fusion: tuple[str, ...]) -> None:
@@ -63,18 +61,23 @@ class _Table:
         self._bases = np.zeros((len(resolutions), slots), np.int64)
         last = []
         for row, resolution in enumerate(resolutions):
-            side = _halved(int(resolution))
+            side = _strided(int(resolution), space.stem_stride)
             for slot, (stage, position) in enumerate(zip(space.stage_of_slot, space.position_of_slot, strict=True)):
                 key = (stage, position == 0, side)
                 self._bases[row, slot] = self._groups.setdefault(key, len(self._groups)) * self.choices
-                if position == 0 and space.strides[stage] == 2:
-                    side = _halved(side)
+                if position == 0:
+                    side = _strided(side, space.strides[stage])
             last.append(side)
         blocks = len(self._groups) * self.choices
         stems = [self._ends.setdefault(("stem", int(one)), len(self._ends)) for one in resolutions]
         heads = [self._ends.setdefault(("head", side), len(self._ends)) for side in last]
         self._stems, self._heads = np.array(stems, np.int64) + blocks, np.array(heads, np.int64) + blocks
         self._group_keys, self._end_keys = list(self._groups), list(self._ends)
+
+    @property
+    def size(self) -> int:
+        """Pieces in all."""
+        return len(self._group_keys) * self.choices + len(self._end_keys)
 
     def columns(self, population: Population, side_of_row: Array) -> Array:
         """Networks x (stem, slots, head): numbers of pieces."""
@@ -101,13 +104,13 @@ def _places(choices: tuple[int, ...]) -> Array:
     return places
 
 
-def _halved(side: int) -> int:
-    return (side - 1) // 2 + 1
+def _strided(side: int, stride: int) -> int:
+    return (side - 1) // stride + 1
 
 
 @functools.cache
 def _stem_piece(space: Space, resolution: int, fusion: tuple[str, ...]) -> Network:
-    net = Builder(3, resolution, resolution)
+    net = Builder(space.in_channels, resolution, resolution)
     _stem(space, net, net.input)
     return fuse(net.build(), fusion)
 
@@ -130,8 +133,8 @@ def _block_piece(
 
 
 def _stem(space: Space, net: Builder, x: Tensor) -> Tensor:
-    """3x3 of stride 2, and the fixed first block of expansion 1."""
-    x = net.conv_norm(x, space.stem, 3, 2, function=space.functions[0])
+    """3x3, and the fixed first block of expansion 1."""
+    x = net.conv_norm(x, space.stem, 3, space.stem_stride, function=space.functions[0])
     return MBConv(space.first, space.stem, 3, 1, space.functions[1], skip=space.first_skip).lower(net, x)
 
 
@@ -151,4 +154,4 @@ def _head(space: Space, net: Builder, x: Tensor) -> Tensor:
         x = net.activation(net.conv(net.pool_to(x, "mean", functional=True), space.mix, 1), function)
     else:
         x = net.pool_to(net.conv_norm(x, space.mix, 1, function=function), "mean", functional=True)
-    return net.linear(x, CLASSES)
+    return net.linear(x, space.classes)

@@ -19,20 +19,34 @@ from sim.errors import InputError, nearest
 from sim.network import Network
 
 A = TypeVar("A", Architecture, ResNetArchitecture)
+RESNET = "resnet50d"
 _RESNET = {"max": (2, 0.35, 1.0), "mid": (1, 0.25, 0.8), "min": (0, 0.2, 0.65)}
-_UNIFORM = {"max": "k7e6d4", "mid": "k5e4d3", "min": "k3e3d2"}
+_PLACES = {"max": -1, "mid": 1, "min": 0}
 
 
 def lower(name: str, arch: str, size: Size | None) -> Network:
     """A network of the family ``ofa``. Raises InputError naming what is wrong and the nearest valid thing."""
     side = square(size, name) if size else None
     family = name.removeprefix("ofa/")
-    if family == "released":
-        one, found = released(arch)
-        return lower_architecture(one, _at(found, side))
-    if family == "resnet50d":
-        return resnet_space.lower(_at_resnet(_resnet(arch or "max"), side))
-    return lower_architecture(space(family), _at(_mobile(space(family), arch or "max"), side))
+    if family == RESNET:
+        return resnet_space.lower(resnet_architecture(arch, side))
+    return lower_architecture(*architecture(family, arch, side))
+
+
+def architecture(family: str, text: str, side: int | None = None) -> tuple[Space, Architecture]:
+    """A space and the architecture that `text` says: max, mid, min, k5e4d3, a .json file; a name if of ``released``.
+
+    side: resolution, else that of the file or the largest of the space. Nothing means max. Raises InputError naming the
+    nearest valid thing.
+    """
+    one, found = released(text) if family == "released" else (space(family), _mobile(space(family), text or "max"))
+    return one, Architecture(found.ks, found.e, found.d, side or found.r)
+
+
+def resnet_architecture(text: str, side: int | None = None) -> ResNetArchitecture:
+    """The same for ``resnet50d``: max, mid, min, or a .json file."""
+    found = _resnet(text or "max")
+    return ResNetArchitecture(found.d, found.e, found.w, side or found.r)
 
 
 def released_names() -> list[str]:
@@ -56,9 +70,11 @@ def _released() -> dict[str, Any]:
 def _mobile(one: Space, text: str) -> Architecture:
     if text.endswith(".json"):
         return _from_file(text, Architecture.of)
-    choice = re.fullmatch(r"k(\d)e(\d)d(\d)", _UNIFORM.get(text, text))
+    if text in _PLACES:
+        return one.uniform(*(choices[_PLACES[text]] for choices in (one.kernels, one.expansions, one.depths)))
+    choice = re.fullmatch(r"k(\d)e(\d)d(\d)", text)
     if choice is None:
-        near = nearest(text, [*_UNIFORM, "k5e4d3"])
+        near = nearest(text, [*_PLACES, "k5e4d3"])
         raise InputError(
             f"{one.name}: no architecture {text!r}; max, mid, min, k5e4d3 and the like, or a .json file{near}"
         )
@@ -82,11 +98,3 @@ def _from_file(path: str, read: Callable[[dict[str, Any]], A]) -> A:
         raise InputError(f"{path!r} has no key {error}") from None
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"{path!r} is no architecture: {error}") from None
-
-
-def _at(arch: Architecture, side: int | None) -> Architecture:
-    return Architecture(arch.ks, arch.e, arch.d, side) if side else arch
-
-
-def _at_resnet(arch: ResNetArchitecture, side: int | None) -> ResNetArchitecture:
-    return ResNetArchitecture(arch.d, arch.e, arch.w, side) if side else arch

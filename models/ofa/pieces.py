@@ -37,7 +37,7 @@ def assemble(
     place[present] = np.arange(len(present))
     pieces = [lower(int(number)) for number in present]
     counts = csr_array((np.ones(len(chosen), np.int64), place[chosen], indptr), (rows, len(pieces)))
-    operators, blocks = _stack(pieces)
+    operators, blocks = stack(pieces)
     peaks = np.zeros(len(place), np.int64)
     peaks[present] = [piece.peak_activation_bytes for piece in pieces]
     features = {
@@ -50,7 +50,7 @@ def assemble(
     return batch.with_context(context) if context is not None else batch
 
 
-def _stack(pieces: Sequence[Network]) -> tuple[tuple[Operator, ...], Any]:
+def stack(pieces: Sequence[Network]) -> tuple[tuple[Operator, ...], Any]:
     """The distinct operators of `pieces`, and pieces x operators."""
     from scipy.sparse import csr_array
 

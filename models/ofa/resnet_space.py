@@ -127,12 +127,11 @@ def lower(arch: ResNetArchitecture) -> Network:
     """The operators of one network. Raises InputError where `arch` is not of the space."""
     validate(arch)
     net = Builder(3, arch.r, arch.r)
-    x = stem(net, net.input, *_stem_widths(arch.w[0], arch.w[1]), keep_middle=arch.d[0] == max(DEPTHS))
-    for slot, (stage, position) in enumerate(zip(STAGE_OF_SLOT, POSITION_OF_SLOT, strict=True)):
-        if position < BASE_DEPTHS[stage] + arch.d[1 + stage]:
-            out = make_divisible(WIDTHS[stage] * arch.w[2 + stage])
-            stride = 1 if position else STRIDES[stage]
-            x = bottleneck_d(net, x, out, make_divisible(round(out * arch.e[slot])), stride)
+    x = stem(net, net.input, *stem_widths(arch.w[0], arch.w[1]), keep_middle=keeps_middle(arch))
+    for slot in active_slots(arch):
+        stage = STAGE_OF_SLOT[slot]
+        out, stride = stage_width(stage, arch.w[2 + stage]), 1 if POSITION_OF_SLOT[slot] else STRIDES[stage]
+        x = bottleneck_d(net, x, out, middle_width(out, arch.e[slot]), stride)
     net.linear(net.pool_to(x, "mean", functional=True), 1000)
     return net.build()
 
@@ -187,22 +186,43 @@ def _piece(side: int, place: int, keep: int, before: int, own: int, expansion: i
     stage, position = _PLACES[place]
     if stage < 0:
         net = Builder(3, side, side)
-        widths = _stem_widths(MULTIPLIERS[before], MULTIPLIERS[own])
+        widths = stem_widths(MULTIPLIERS[before], MULTIPLIERS[own])
         stem(net, net.input, *widths, keep_middle=bool(keep))
         return net.build()
-    out = make_divisible(WIDTHS[min(stage, 3)] * MULTIPLIERS[own])
+    out = stage_width(min(stage, 3), MULTIPLIERS[own])
     if stage == 4:
         net = Builder(out, side, side)
         net.linear(net.pool_to(net.input, "mean", functional=True), 1000)
         return net.build()
     base = WIDTHS[stage] if position else (64, *WIDTHS)[stage]
     net = Builder(make_divisible(base * MULTIPLIERS[before]), side, side)
-    mid = make_divisible(round(out * EXPANSIONS[expansion]))
-    bottleneck_d(net, net.input, out, mid, 1 if position else STRIDES[stage])
+    bottleneck_d(net, net.input, out, middle_width(out, EXPANSIONS[expansion]), 1 if position else STRIDES[stage])
     return net.build()
 
 
-def _stem_widths(inner: float, outer: float) -> tuple[int, int]:
+def keeps_middle(arch: ResNetArchitecture) -> bool:
+    """Whether the middle convolution of the stem is there."""
+    return arch.d[0] == max(DEPTHS)
+
+
+def active_slots(arch: ResNetArchitecture) -> list[int]:
+    """The block slots that are there, in order."""
+    places = enumerate(zip(STAGE_OF_SLOT, POSITION_OF_SLOT, strict=True))
+    return [slot for slot, (stage, position) in places if position < BASE_DEPTHS[stage] + arch.d[1 + stage]]
+
+
+def stage_width(stage: int, multiplier: float) -> int:
+    """Output channels of a stage."""
+    return make_divisible(WIDTHS[stage] * multiplier)
+
+
+def middle_width(out: int, expansion: float) -> int:
+    """Channels of the 3x3 of a bottleneck that gives `out`."""
+    return make_divisible(round(out * expansion))
+
+
+def stem_widths(inner: float, outer: float) -> tuple[int, int]:
+    """Channels within the stem, and that it gives, from their multipliers."""
     return make_divisible(make_divisible(64 * inner) // 2), make_divisible(64 * outer)
 
 

@@ -1,4 +1,4 @@
-"""Search spaces of inverted bottlenecks: OFAMobileNetV3 (w 1.0, w 1.2) and OFAProxylessNAS (w 1.3).
+"""Search spaces of inverted bottlenecks: OFAMobileNetV3 (w 1.0, w 1.2), OFAProxylessNAS (w 1.3), and `mini`.
 
 Each stage has up to 4 block slots; a slot chooses kernel and expansion, a stage its depth (the first d blocks are
 kept), the network its resolution. Facts: Once-for-All, Cai et al., ICLR 2020, and the released code. Counting the
@@ -29,6 +29,7 @@ class Space:
 
     stem, first: channels of the stem and of the fixed first block. expand: of the last 1x1 before the pool, 0 for none.
     mix: of the feature mix. functions: activation of stem and first block, then of each stage, then of the head.
+    least_side: smallest resolution that is taken. momentum, epsilon: of the batch norms.
     """
 
     name: str
@@ -46,6 +47,12 @@ class Space:
     expansions: tuple[int, ...] = EXPANSIONS
     depths: tuple[int, ...] = DEPTHS
     resolutions: tuple[int, ...] = RESOLUTIONS
+    in_channels: int = 3
+    classes: int = 1000
+    stem_stride: int = 2
+    least_side: int = 32
+    momentum: float = 0.1
+    epsilon: float = 1e-5
     stage_of_slot: tuple[int, ...] = field(init=False)
     position_of_slot: tuple[int, ...] = field(init=False)
 
@@ -84,15 +91,30 @@ class Space:
                 if value not in choices:
                     close = min(choices, key=lambda choice: abs(choice - value))
                     raise InputError(f"{self.name}: {key}[{slot}] is {value}, not one of {choices}; nearest: {close}")
-        if arch.r < 32:
-            raise InputError(f"{self.name}: resolution {arch.r} is below 32")
+        if arch.r < self.least_side:
+            raise InputError(f"{self.name}: resolution {arch.r} is below {self.least_side}")
         return arch
 
-    def uniform(self, kernel: int, expansion: int, depth: int, resolution: int = 224) -> Architecture:
-        """The network with the same choice in every slot."""
-        slots = len(self.stage_of_slot)
-        arch = Architecture((kernel,) * slots, (expansion,) * slots, (depth,) * self.elastic_stages, resolution)
+    def uniform(self, kernel: int, expansion: int, depth: int, resolution: int | None = None) -> Architecture:
+        """The network with the same choice in every slot, by default at the largest resolution."""
+        slots, side = len(self.stage_of_slot), resolution or self.resolutions[-1]
+        arch = Architecture((kernel,) * slots, (expansion,) * slots, (depth,) * self.elastic_stages, side)
         return self.validate(arch)
+
+    @property
+    def largest(self) -> Architecture:
+        """The network of the largest choices."""
+        return self.uniform(self.kernels[-1], self.expansions[-1], self.depths[-1])
+
+    @property
+    def smallest(self) -> Architecture:
+        """The network of the smallest choices."""
+        return self.uniform(self.kernels[0], self.expansions[0], self.depths[0], self.resolutions[0])
+
+    def middle_channels(self, slot: int, expansion: int) -> int:
+        """Channels of the depthwise convolution of a slot."""
+        stage = self.stage_of_slot[slot] + (self.position_of_slot[slot] > 0)
+        return make_divisible(round((self.first, *self.widths)[stage] * expansion))
 
     def sample(self, count: int, rng: np.random.Generator, *, resolutions: tuple[int, ...] = ()) -> Population:
         """`count` networks, every choice uniform by itself; `resolutions` instead of those of the space."""
@@ -189,11 +211,35 @@ def _proxyless(width: float) -> Space:
         expand=0,
         mix=mix,
         first_skip=False,
+        epsilon=1e-3,
     )
 
 
-SPACES = {space.name: space for space in (_mobilenet_v3(1.0), _mobilenet_v3(1.2), _proxyless(1.3))}
-"""The released spaces by name."""
+def _mini() -> Space:
+    """For grey images of about 28 pixels and ten classes; small enough to be trained on two CPU cores.
+
+    The stem halves at once, since what costs a CPU most is depthwise convolution and batch norm of large planes.
+    """
+    return Space(
+        "mini",
+        stem=16,
+        first=16,
+        widths=(16, 24, 40),
+        strides=(2, 2, 1),
+        slots=(4,) * 3,
+        squeeze=(False,) * 3,
+        functions=("relu",) * 6,
+        expand=0,
+        mix=256,
+        resolutions=(24, 26, 28),
+        in_channels=1,
+        classes=10,
+        least_side=16,
+    )
+
+
+SPACES = {space.name: space for space in (_mobilenet_v3(1.0), _mobilenet_v3(1.2), _proxyless(1.3), _mini())}
+"""The released spaces and `mini`, by name."""
 
 
 def space(name: str) -> Space:

@@ -69,6 +69,7 @@ ENTRIES = (
     Entry("ofa/mbv3-w1.0", "Once-for-All MobileNetV3", _OFA_PLACE, "224", _OFA),
     Entry("ofa/mbv3-w1.2", "Once-for-All MobileNetV3, 1.2 times as wide", _OFA_PLACE, "224", _OFA),
     Entry("ofa/proxyless-w1.3", "Once-for-All ProxylessNAS", _OFA_PLACE, "224", _OFA),
+    Entry("ofa/mini", "Once-for-All for 28-pixel images", _OFA_PLACE, "28", _OFA),
     Entry("ofa/resnet50d", "Once-for-All ResNet-50-D", _OFA_PLACE, "224", ("max", "mid", "min", "ARCH.json")),
     Entry(
         "ofa/released",

@@ -15,7 +15,7 @@ batch_size, dtype, threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,11 @@ _OTHER = ("network", "count", "kind", "function", "bias", "others")
 COLUMNS = (*_OTHER, *_SHAPES, *_NUMBERS, *_CONTEXT, *UNITS["latency"], *UNITS["energy"])
 
 
-def read(path: str | Path, device: str = "", resolve: Resolve | None = None) -> Measurements:
-    """A table in this layout. resolve: gives the network of a name, for rows without operators.
+def read(
+    path: str | Path, device: str = "", resolve: Resolve | None = None, pool: WorkloadBatch | None = None
+) -> Measurements:
+    """A table in this layout. resolve: gives the network of a name, for rows without operators; those of `pool` (in the
+    default context) go by its names first.
 
     Raises InputError: unreadable, a column unknown, without a unit or missing, a value that is no number, an operator
     that makes no sense, a network without a time or with two, a name that nothing resolves.
@@ -50,14 +53,15 @@ def read(path: str | Path, device: str = "", resolve: Resolve | None = None) -> 
     path = Path(path)
     rows = read_rows(path, ())
     latency, energy = _checked_columns(path, list(rows[0]))
-    names, networks, seconds, joules = [], [], [], []
+    ready = {name: place for place, name in enumerate(pool.names)} if pool is not None else {}
+    names, networks, seconds, joules = [], list[Network | int](), [], []
     for name, members in _measurements(rows):
         where = f"{path}: {name or 'row ' + str(members[0][0] + 2)}"
         operators = [part for _, row in members for part in _operators(row, where)]
         if operators:
             networks.append(Network.chain(operators))
         else:
-            networks.append(_resolved(name, resolve, where))
+            networks.append(ready[name] if name in ready else _resolved(name, resolve, where))
         names.append(name or operators[0].kind)
         times = [number(row, latency, path) * UNITS["latency"][latency] for _, row in members if row[latency]]
         if len(times) != 1 or not times[0] > 0:
@@ -65,16 +69,27 @@ def read(path: str | Path, device: str = "", resolve: Resolve | None = None) -> 
         seconds.append(times[0])
         used = [number(row, energy, path) * UNITS["energy"][energy] for _, row in members if energy and row[energy]]
         joules.append(used[0] if used else float("nan"))
-    batch = WorkloadBatch.of(networks, names=names).with_context(_context(path, rows))
     return Measurements(
         device or path.stem,
         path.stem,
-        batch,
+        _batch(networks, pool).with_names(names).with_context(_context(path, rows)),
         np.array(seconds),
         energy_j=np.array(joules) if energy else np.zeros(0),
         group=np.arange(len(names)),
-        whole_network=False,
+        whole_network=all(isinstance(one, int) or len(one) > 1 for one in networks),
     )
+
+
+def _batch(networks: Sequence[Network | int], pool: WorkloadBatch | None) -> WorkloadBatch:
+    """Networks and rows of `pool` as one batch, in their order."""
+    built = [one for one in networks if not isinstance(one, int)]
+    taken = [one for one in networks if isinstance(one, int)]
+    if pool is None or not taken:
+        return WorkloadBatch.of(built)
+    if not built:
+        return pool.select(taken)
+    order = np.argsort(np.argsort([isinstance(one, int) for one in networks], kind="stable"))
+    return WorkloadBatch.concatenate([WorkloadBatch.of(built), pool.select(taken)]).select(order)
 
 
 def _checked_columns(path: Path, found: list[str]) -> tuple[str, str]:

@@ -34,7 +34,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Latency (and energy, NaN if unknown) with bounds, and how far each row is inside of what was fitted."""
+    """Latency (and energy, NaN if unknown) with bounds, and how far each row is inside of what was fitted.
+
+    trust: 1 inside of the fitted features, falling to 0. outside: how many fitted spans away (0 inside).
+    """
 
     latency_s: Array
     latency_low_s: Array
@@ -43,6 +46,7 @@ class Prediction:
     energy_low_j: Array
     energy_high_j: Array
     trust: Array
+    outside: Array
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class DeviceModel:
     def predict(self, batch: WorkloadBatch, variants: dict[str, WorkloadBatch] | None = None) -> Prediction:
         """Price the networks of `batch`; a component with a variant prices that lowering where it is given."""
         latency, largest = np.zeros(len(batch)), np.zeros(len(batch))
-        trust = np.ones(len(batch))
+        trust, outside = np.ones(len(batch)), np.zeros(len(batch))
         values, columns, first = np.zeros((len(batch), 0)), tuple[str, ...](), batch
         for position, component in enumerate(self.components):
             lowered = (variants or {}).get(component.variant, batch)
@@ -85,7 +89,9 @@ class DeviceModel:
                 inside = component.residual.trust(own)
                 if inside.any():
                     seconds = seconds * np.exp(component.residual.value(own) * inside)
-                trust = trust if self.additive else np.minimum(trust, inside)
+                if not self.additive:
+                    trust = np.minimum(trust, inside)
+                    outside = np.maximum(outside, component.residual.outside(own))
             latency += component.weight * seconds
             largest = np.maximum(largest, abs(component.weight) * seconds)
             if position == 0:
@@ -98,7 +104,7 @@ class DeviceModel:
             down, up = self._bounds(self.energy_interval, values, columns, trust)
             energy_low, energy_high = energy * np.exp(down), energy * np.exp(up)
         return Prediction(
-            latency, latency * np.exp(low), latency * np.exp(high), energy, energy_low, energy_high, trust
+            latency, latency * np.exp(low), latency * np.exp(high), energy, energy_low, energy_high, trust, outside
         )
 
     @staticmethod

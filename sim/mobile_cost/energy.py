@@ -1,7 +1,8 @@
 """Energy of a network: static power x time, dynamic energy of its terms, and what both miss.
 
 E = power * latency + sum_k e_k amount_k + constant. The dynamic part is non-negative and drawn to zero, so that a table
-in which energy is simply proportional to time says so. NOT modelled: temperature, voltage steps.
+in which energy is simply proportional to time says so. A handful of measurements cannot tell the parts from each other:
+fewer than `FEWEST` anchor the power alone (median of energy / time). NOT modelled: temperature, voltage steps.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FEWEST = 12
 _STRENGTH = 1e-4
 
 
@@ -36,8 +38,13 @@ class EnergyModel:
 
     def plain(self, batch: WorkloadBatch, latency_s: Array) -> Array:
         """Joules without the learned part."""
-        per_operator = terms.amounts(batch.operators, batch.context.batch_size, self.runtime) @ self.coefficients
-        total: Array = self.power_w * latency_s + batch.total(per_operator) + self.constant_j
+
+        def by_block() -> Array:
+            amounts = terms.amounts(batch.operators, batch.context.batch_size, self.runtime)
+            return batch.by_block(amounts @ self.coefficients)
+
+        dynamic = batch.sum_blocks(batch.kept(self, "joules", by_block))
+        total: Array = self.power_w * latency_s + dynamic + self.constant_j
         return total
 
     def per_operator(self, batch: WorkloadBatch, seconds: Array) -> Array:
@@ -58,6 +65,8 @@ class EnergyModel:
 
 def fit_energy(batch: WorkloadBatch, latency_s: Array, energy_j: Array, runtime: Runtime) -> EnergyModel:
     """Static power and dynamic terms from measured joules and the latencies that are predicted for the networks."""
+    if len(energy_j) < FEWEST:
+        return EnergyModel(float(np.median(energy_j / latency_s)), np.zeros(len(TERMS)), runtime=runtime)
     amounts = batch.total(terms.amounts(batch.operators, batch.context.batch_size, runtime))
     power = float(np.median(energy_j / latency_s))
     largest = np.maximum((amounts / energy_j[:, None]).max(axis=0), 1e-30)

@@ -29,7 +29,7 @@ _DIRECTIONS = 4
 _NOISE = 0.15
 _SPEED_VARIANCE = 1e6
 _CANDIDATES = 1500
-_FEWEST = 3
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,27 @@ def span(seconds: Array) -> Span:
 
 def choose(seconds: Array, count: int = MEASUREMENTS, seed: int = 0) -> Array:
     """Positions of the `count` networks of a pool to measure. seconds: (networks, known devices), predicted."""
-    design = span(seconds).design
-    if count > len(design):
+    return most_telling(span(seconds).design, count, seed)
+
+
+def most_telling(design: Array, count: int, seed: int = 0, *, of_pool: bool = False) -> Array:
+    """Rows of `design` (networks, weights) to measure, greedily. Raises InputError: more than there are.
+
+    They say most of the weights (D-optimal), or, with `of_pool`, of the times of all networks of the pool (V-optimal:
+    least mean variance), which keeps away from odd networks that a model prices worse.
+    """
+    if count < 1 or count > len(design):
         raise InputError(f"{count} networks to choose from a pool of {len(design)}")
     candidates = np.random.default_rng(seed).permutation(len(design))[:_CANDIDATES]
     precision = _prior_precision(design.shape[1])
     chosen: list[int] = []
     rows = design[candidates]
+    spread = rows.T @ rows / len(rows)
     for _ in range(count):
-        gain = np.einsum("ij,jk,ik->i", rows, np.linalg.inv(precision), rows)
+        variance = np.linalg.inv(precision)
+        gain = np.einsum("ij,jk,ik->i", rows, variance, rows)
+        if of_pool:
+            gain = np.einsum("ij,jk,ik->i", rows, variance @ spread @ variance, rows) / (_NOISE**2 + gain)
         gain[np.isin(candidates, chosen)] = -1.0
         best = int(np.argmax(gain))
         chosen.append(int(candidates[best]))
@@ -92,8 +104,8 @@ def weights(seconds: Array, measured: Array, measured_s: Array) -> Array:
     seconds: (networks, devices) of the pool, measured: positions in it, measured_s: their times on the new device.
     Raises InputError: too few, or a time that is no positive number.
     """
-    if len(measured) < _FEWEST:
-        raise InputError(f"{len(measured)} measurements are too few to adapt to a device; give at least {_FEWEST}")
+    if len(measured) < FEWEST:
+        raise InputError(f"{len(measured)} measurements are too few to adapt to a device; give at least {FEWEST}")
     if not np.all(np.isfinite(measured_s)) or np.any(measured_s <= 0):
         raise InputError("measured latencies must be positive numbers")
     known = span(seconds)

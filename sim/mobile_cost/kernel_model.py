@@ -21,6 +21,7 @@ from sim.mobile_cost import terms
 from sim.mobile_cost.terms import COMPUTE, LAUNCH, MEMORY, SORT, Runtime
 
 if TYPE_CHECKING:
+    from sim.mobile_cost.corrections import Corrections
     from sim.operator import Operator
     from sim.workload import WorkloadBatch
 
@@ -29,13 +30,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class KernelModel:
-    """Coefficients (seconds per unit of each of `terms.TERMS`) and the two exponents. constant_s: once a network."""
+    """Coefficients (seconds per unit of each of `terms.TERMS`) and the two exponents. constant_s: once a network.
+
+    corrections: learned factors on the seconds of single operators; None for most devices.
+    """
 
     coefficients: Array = field(repr=False)
     constant_s: float = 0.0
     overlap: float = 1.0
     queueing: float = 1.0
     runtime: Runtime = field(default_factory=Runtime)
+    corrections: Corrections | None = field(default=None, repr=False)
 
     def parts(self, operators: Sequence[Operator], batch_size: int) -> tuple[Array, Array, Array]:
         """Seconds of compute, memory and launch of each operator."""
@@ -46,7 +51,11 @@ class KernelModel:
     def operator_seconds(self, operators: Sequence[Operator], batch_size: int) -> tuple[Array, Array]:
         """Seconds of work and of launches of each operator."""
         compute, memory, launch = self.parts(operators, batch_size)
-        return soft_maximum(compute, memory, self.overlap), launch
+        work = soft_maximum(compute, memory, self.overlap)
+        if self.corrections is None:
+            return work, launch
+        factor = np.exp(self.corrections.value(operators, batch_size))
+        return work * factor, launch * factor
 
     def seconds(self, batch: WorkloadBatch) -> Array:
         """Seconds of each network of `batch`."""

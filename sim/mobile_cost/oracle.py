@@ -1,31 +1,28 @@
 """`DeviceOracle`: a device profile as a `sim.oracle.Oracle`.
 
 Flags say when an answer leaves what the profile was calibrated on: another batch size, element type or thread count,
-kernel classes that no measurement covered (with their share of the modelled time), networks outside the fitted range.
-Each widens the interval. Operators of classes that the device does not support are refused, never priced as nothing.
+kernel classes that no measurement covered, features, MACs or a resolution outside the fitted range. Each widens the
+interval, the more the further away (see `outside`). Operators of classes that the device does not support are refused,
+never priced as nothing.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.errors import WorkloadError
-from sim.mobile_cost.terms import TERMS, amounts, kernel_class
+from sim.mobile_cost.outside import outside
+from sim.mobile_cost.terms import kernel_class
 from sim.oracle import CostTable, OperatorCost
 
 if TYPE_CHECKING:
-    from sim.mobile_cost.device_model import DeviceModel, Prediction
+    from sim.mobile_cost.device_model import DeviceModel
     from sim.mobile_cost.profile import DeviceProfile
     from sim.workload import WorkloadBatch
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-_LARGE_SHARE = 0.05
-_UNSEEN_FACTOR = 1.5
 
 
 class DeviceOracle:
@@ -62,19 +59,19 @@ class DeviceOracle:
         """
         self._require_supported(batch)
         answer = self.model.predict(batch, variants)
-        flags, factor = self._flags(batch, answer)
+        asked = outside(self.profile, self.model, batch, answer)
         columns = {
             "latency_s": answer.latency_s,
-            "latency_low_s": answer.latency_s * (answer.latency_low_s / answer.latency_s) ** factor,
-            "latency_high_s": answer.latency_s * (answer.latency_high_s / answer.latency_s) ** factor,
+            "latency_low_s": asked.widen(answer.latency_s, answer.latency_low_s),
+            "latency_high_s": asked.widen(answer.latency_s, answer.latency_high_s),
             "energy_j": answer.energy_j,
-            "energy_low_j": answer.energy_j * (answer.energy_low_j / answer.energy_j) ** factor,
-            "energy_high_j": answer.energy_j * (answer.energy_high_j / answer.energy_j) ** factor,
+            "energy_low_j": asked.widen(answer.energy_j, answer.energy_low_j),
+            "energy_high_j": asked.widen(answer.energy_j, answer.energy_high_j),
             "peak_memory_bytes": batch.peak_activation_bytes + batch.weight_bytes,
             "dram_bytes": batch.bytes_read + batch.bytes_written,
         }
         listed = self._breakdown(batch) if breakdown else ()
-        return CostTable.of(batch, flags=flags, breakdown=listed, **columns)
+        return CostTable.of(batch, flags=asked.flags, breakdown=listed, **columns)
 
     def _require_supported(self, batch: WorkloadBatch) -> None:
         refused = set(self.profile.unsupported_classes)
@@ -91,50 +88,6 @@ class DeviceOracle:
                 raise WorkloadError(
                     f"{self.name} cannot run {what} ({kernel_class(wrong[0])}, {share:.2g} % of the MACs)"
                 )
-
-    def _flags(self, batch: WorkloadBatch, answer: Prediction) -> tuple[list[tuple[str, ...]], Array]:
-        profile, context = self.profile, batch.context
-        common, factor = [], 1.0
-        for what, value, known in (
-            ("batch size", context.batch_size, profile.batch_sizes),
-            ("element type", context.dtype, profile.dtypes),
-            ("threads", context.threads, profile.threads),
-        ):
-            if value not in known:
-                common.append(f"{what} {value} is outside of what was calibrated ({', '.join(map(str, known))})")
-                factor *= _UNSEEN_FACTOR
-        unseen = self._unseen_share(batch)
-        factors = np.full(len(batch), factor) * np.where(unseen > _LARGE_SHARE, 1.0 + unseen, 1.0)
-        low, high = (profile.macs_range or [0, 2**62])[:2]
-        macs = batch.macs / context.batch_size
-        marks = {
-            f"over {100 * _LARGE_SHARE:.0f} % of the time in kernel classes that no measurement covered": unseen
-            > _LARGE_SHARE,
-            "outside of the range of the fitted networks": answer.trust < 1.0,
-            f"MACs outside of the fitted {low / 1e6:.4g} to {high / 1e6:.4g} M": (macs < low) | (macs > high),
-        }
-        codes = sum(
-            (mark.astype(np.int64) << place for place, mark in enumerate(marks.values())), np.zeros(1, np.int64)
-        )
-        texts = list(marks)
-        combined = [
-            (*common, *(text for place, text in enumerate(texts) if code >> place & 1))
-            for code in range(2 ** len(texts))
-        ]
-        if not common and not codes.any():
-            return [], factors
-        return [combined[code] for code in codes.tolist()], factors
-
-    def _unseen_share(self, batch: WorkloadBatch) -> Array:
-        known = set(self.profile.calibrated_classes)
-        unknown = np.array([term.kernel_class not in known for term in TERMS])
-        kernel = self.model.components[0].kernel
-        priced = amounts(batch.operators, batch.context.batch_size, kernel.runtime) * kernel.coefficients
-        if not known or not priced[:, unknown].any():
-            return np.zeros(len(batch))
-        both = batch.total(np.stack([priced[:, unknown].sum(axis=1), priced.sum(axis=1)], axis=1))
-        share: Array = both[:, 0] / np.maximum(both[:, 1], 1e-30)
-        return share
 
     def _breakdown(self, batch: WorkloadBatch) -> list[list[OperatorCost]]:
         seconds = np.zeros(len(batch.operators))

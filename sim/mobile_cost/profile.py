@@ -19,6 +19,8 @@ from sim.errors import ConfigError, nearest
 from sim.files import write_text
 from sim.fusion import INFERENCE
 from sim.mobile_cost.boosting import Trees
+from sim.mobile_cost.corrections import COLUMNS as CORRECTED
+from sim.mobile_cost.corrections import Corrections
 from sim.mobile_cost.device_model import Component, DeviceModel
 from sim.mobile_cost.energy import EnergyModel
 from sim.mobile_cost.intervals import Interval
@@ -55,7 +57,7 @@ class IntervalTable(Table):
 
 
 class ComponentTable(Table):
-    """One kernel model: seconds a unit of each term."""
+    """One kernel model: seconds a unit of each term; corrections of single operators by kernel class."""
 
     weight: float = 1.0
     variant: str = ""
@@ -67,6 +69,7 @@ class ComponentTable(Table):
     constant_s: float = Field(default=0.0, ge=0.0)
     seconds: dict[str, float]
     residual: TreeTable | None = None
+    corrections: dict[str, TreeTable] | None = None
 
 
 class EnergyTable(Table):
@@ -97,7 +100,8 @@ class DeviceProfile(Table):
     """What a device costs, and how that is known.
 
     fusion: rules of `sim.fusion` that networks are to be lowered with before they are priced. macs_range: MACs of the
-    smallest and the largest network that it was fitted on.
+    smallest and the largest network that it was fitted on. resolution_range: shortest and longest input side of them,
+    pixels; empty where they have no image.
     """
 
     version: int = VERSION
@@ -112,7 +116,8 @@ class DeviceProfile(Table):
     memory_bytes: int | None = None
     fusion: list[str] = Field(default_factory=lambda: list(INFERENCE))
     additive: bool = False
-    macs_range: list[int] = Field(default_factory=list)
+    macs_range: list[int] = Field(default_factory=list, max_length=2)
+    resolution_range: list[int] = Field(default_factory=list, max_length=2)
     calibrated_classes: list[str] = Field(default_factory=list)
     unsupported_classes: list[str] = Field(default_factory=list)
     fitted_on: list[FittedOn] = Field(default_factory=list)
@@ -176,7 +181,8 @@ def parse_profile(tree: dict[str, Any], where: str) -> DeviceProfile:
         for key in table:
             if key not in INDEX:
                 raise ConfigError(f"profile {where}: unknown key {key!r}{nearest(key, INDEX)}")
-    for name in (*profile.calibrated_classes, *profile.unsupported_classes):
+    corrected = [name for one in profile.components for name in one.corrections or ()]
+    for name in (*profile.calibrated_classes, *profile.unsupported_classes, *corrected):
         if name not in CLASSES:
             raise ConfigError(f"profile {where}: no kernel class {name!r}{nearest(name, CLASSES)}")
     return profile
@@ -229,12 +235,12 @@ def _tree_table(part: Residual | None) -> TreeTable | None:
     )
 
 
-def _residual(table: TreeTable | None) -> Residual | None:
+def _residual(table: TreeTable | None, known: tuple[str, ...] = COLUMNS) -> Residual | None:
     if table is None:
         return None
     for name in table.columns:
-        if name not in COLUMNS:
-            raise ConfigError(f"no feature {name!r}{nearest(name, COLUMNS)}")
+        if name not in known:
+            raise ConfigError(f"no feature {name!r}{nearest(name, known)}")
     feature = np.array(table.feature, np.int32).reshape(-1, table.nodes)
     trees = Trees(
         feature,
@@ -270,6 +276,7 @@ def _array(named: dict[str, float]) -> Array:
 
 def _component_table(one: Component) -> ComponentTable:
     kernel = one.kernel
+    corrections = kernel.corrections.by_class if kernel.corrections is not None else {}
     return ComponentTable(
         weight=one.weight,
         variant=one.variant,
@@ -281,12 +288,21 @@ def _component_table(one: Component) -> ComponentTable:
         constant_s=float(f"{kernel.constant_s:.6g}"),
         seconds=_named(kernel.coefficients),
         residual=_tree_table(one.residual),
+        corrections={name: _some_trees(part) for name, part in corrections.items()} or None,
     )
+
+
+def _some_trees(part: Residual) -> TreeTable:
+    table = _tree_table(part)
+    assert table is not None
+    return table
 
 
 def _component(table: ComponentTable) -> Component:
     runtime = Runtime(table.tile_out, table.tile_in, table.fuses)
-    kernel = KernelModel(_array(table.seconds), table.constant_s, table.overlap, table.queueing, runtime)
+    parts = {name: _residual(one, CORRECTED) for name, one in (table.corrections or {}).items()}
+    corrections = Corrections({name: part for name, part in parts.items() if part is not None}) if parts else None
+    kernel = KernelModel(_array(table.seconds), table.constant_s, table.overlap, table.queueing, runtime, corrections)
     return Component(kernel, _residual(table.residual), table.variant, table.weight)
 
 

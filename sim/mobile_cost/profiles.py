@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.mobile_cost.outside import sides
 from sim.mobile_cost.profile import DeviceProfile, FittedOn, Label, tables
 
 if TYPE_CHECKING:
@@ -51,9 +52,19 @@ def profile_of(
         dtypes=[context.dtype],
         threads=[context.threads],
         macs_range=[] if calibration.model.additive else [int(macs.min()), int(macs.max())],
+        resolution_range=resolution_range(measurements),
         fitted_on=[fitted],
         **fields,
     )
+
+
+def resolution_range(measurements: Sequence[Measurements]) -> list[int]:
+    """Shortest and longest input side, pixels, of the networks measured; [] where none of them reads a picture."""
+    found: list[int] = []
+    for one in measurements:
+        known = one.resolution if len(one.resolution) else sides(one.batch)
+        found += [int(side) for side in np.unique(known[known > 0])]
+    return [min(found), max(found)] if found else []
 
 
 def today() -> str:

@@ -46,6 +46,7 @@ COLUMNS: tuple[str, ...] = (
 """All features, in order; a residual keeps the few that its trees use."""
 
 _TRUST_MARGIN = 0.15
+_FURTHEST = 10.0
 
 
 def _octave(number: int) -> int:
@@ -71,11 +72,16 @@ def operator_features(operators: Sequence[Operator], seconds: Array) -> Array:
 
 def features(model: KernelModel, batch: WorkloadBatch, wanted: Sequence[str] = COLUMNS) -> tuple[Array, Array]:
     """(networks, wanted) features and the modelled seconds of each network."""
-    work, launch = model.operator_seconds(batch.operators, batch.context.batch_size)
-    sums = operator_features(batch.operators, work + launch)
     places = [COLUMNS.index(name) for name in wanted]
-    summed = [place for place in places if place < sums.shape[1]]
-    per_network = np.asarray(batch.total(np.column_stack([work, launch, sums[:, summed]])), float)
+    summed = [place for place in places if place < len(COLUMNS) - len(NETWORK_COLUMNS)]
+
+    def by_block() -> Array:
+        work, launch = model.operator_seconds(batch.operators, batch.context.batch_size)
+        sums = operator_features(batch.operators, work + launch)
+        return batch.by_block(np.column_stack([work, launch, sums[:, summed]]))
+
+    kept = batch.kept(model, ("features", tuple(summed)), by_block)
+    per_network = np.asarray(batch.sum_blocks(kept), float)
     seconds = model.of_sums(per_network[:, 0], per_network[:, 1])
     total = np.maximum(per_network[:, 0] + per_network[:, 1], 1e-30)
     by_name = {place: per_network[:, 2 + position] for position, place in enumerate(summed)}
@@ -128,10 +134,15 @@ class Residual:
 
     def trust(self, values: Array) -> Array:
         """1 inside the fitted range of every column, falling to 0 a little outside."""
-        span = np.maximum(self.high - self.low, 0.01 * np.maximum(np.abs(self.high), np.abs(self.low)) + 1e-9)
-        outside = np.maximum(self.low - values, values - self.high) / span - 1e-4
-        trust: Array = np.clip(1.0 - np.maximum(outside.max(axis=1, initial=0.0), 0.0) / _TRUST_MARGIN, 0.0, 1.0)
+        trust: Array = np.clip(1.0 - self.outside(values) / _TRUST_MARGIN, 0.0, 1.0)
         return trust
+
+    def outside(self, values: Array) -> Array:
+        """How far outside the fitted range the worst column lies, in spans of that range: 0 inside, at most 10."""
+        span = np.maximum(self.high - self.low, 0.01 * np.maximum(np.abs(self.high), np.abs(self.low)) + 1e-9)
+        away = np.maximum(self.low - values, values - self.high) / span - 1e-4
+        worst: Array = np.clip(away.max(axis=1, initial=0.0), 0.0, _FURTHEST)
+        return worst
 
 
 RECIPES = (Recipe(3, 0.06, 8, 160), Recipe(4, 0.06, 4, 160))

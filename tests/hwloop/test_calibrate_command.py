@@ -68,6 +68,91 @@ def test_the_same_table_gives_the_same_profile(capsys: pytest.CaptureFixture[str
     assert texts[0] == texts[1]
 
 
+def test_the_bytes_depend_on_table_seed_and_date_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.csv", SEEN[:12])
+    texts = []
+    for place, date in enumerate(("2026-01-31", "2026-01-31", "2027-02-01")):
+        out = str(tmp_path / f"{place}.toml")
+        assert run(capsys, "calibrate", str(table), "--out", out, "--name", "phone", "--date", date)[0] == 0
+        texts.append(Path(out).read_text())
+    assert texts[0] == texts[1]
+    assert 'date = "2026-01-31"' in texts[0]
+    assert texts[0].replace("2026-01-31", "2027-02-01") == texts[2]
+
+
+def test_a_new_device_in_ten_measurements(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(json.dumps({"network": name}) + "\n" for name in SEEN))
+    table, out = tmp_path / "mine.csv", tmp_path / "mine.toml"
+    asked = ("calibrate", "--choose", "10", "--adapt", "note10", "--from", str(pool))
+    code, text, _ = run(capsys, *asked)
+    chosen = text.split()[1:]
+    assert code == 0
+    assert text.startswith("network,latency_ms\n")
+    assert len(chosen) == 10
+    code, shown, err = run(capsys, *asked, "--out", str(table))
+    assert (code, table.read_text()) == (0, text)
+    assert "10 of 24 networks" in shown
+    assert "fill in the column latency_ms" in err
+    rows = [f"{name}{1e3 * invented(name[:-1])[0]!r}" for name in chosen]
+    table.write_text("\n".join(["network,latency_ms", *rows]) + "\n")
+    code, text, _ = run(
+        capsys, "calibrate", str(table), "--adapt", "note10", "--out", str(out), "--from", str(pool), "--json", "-"
+    )
+    record = json.loads(text)
+    assert code == 0
+    assert record["adapted_from"] == ["note10"]
+    assert (record["device"]["label"], record["device"]["fitted_on"][0]["networks"]) == ("adapted", 10)
+    _, text, _ = run(capsys, "predict", *UNSEEN, "--device-file", str(out), "--json", "-")
+    for name, one in zip(UNSEEN, json.loads(text)["networks"], strict=True):
+        assert one["latency_s"] == pytest.approx(invented(name)[0], rel=0.15)
+        assert one["latency_low_s"] < invented(name)[0] < one["latency_high_s"]
+        assert one["energy_j"] is None
+
+
+def test_networks_of_a_file_go_by_the_names_that_it_gives_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pool, table = tmp_path / "pool.jsonl", tmp_path / "t.csv"
+    archs = [{"space": "mbv3-w1.0", "ks": [k] * 20, "e": [4] * 20, "d": [3] * 5, "r": 192} for k in (3, 5, 7)]
+    pool.write_text("".join(json.dumps({**one, "name": f"mine-{place}"}) + "\n" for place, one in enumerate(archs)))
+    rows = [f"mine-{place},{1e3 * invented(f'ofa/mbv3-w1.0:k{k}e4d3@192')[0]}" for place, k in enumerate((3, 5, 7))]
+    table.write_text("\n".join(["network,latency_ms", *rows, "zoo/resnet18,90"]) + "\n")
+    args = ("calibrate", str(table), "--adapt", "note10", "--out", str(tmp_path / "d.toml"))
+    code, _, err = run(capsys, *args)
+    assert code == 2
+    assert "mine-0" in err
+    assert run(capsys, *args, "--from", str(pool))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--choose", "10"], "--choose goes with --adapt"),
+        (["--choose", "10", "--adapt", "note11"], "no device 'note11'; nearest: note10"),
+        (["--choose", "999", "--adapt", "note10"], "999 networks to choose from a pool of"),
+        (["--choose", "2", "--adapt", "note10", "--out", "d.toml"], "a table is a .csv file, got 'd.toml'"),
+        (["--choose", "2", "--adapt", "note10", "--from", "twice.jsonl"], "two networks called 'zoo/resnet18'"),
+        (["two.csv", "--choose", "2", "--adapt", "note10"], "either TABLE or --choose N"),
+        (["two.csv"], "--out is missing"),
+        (["two.csv", "--adapt", "note10", "--out", "d.toml"], "2 measurements are too few to adapt a device"),
+        (["two.csv", "--adapt", "nothing", "--out", "d.toml"], "no device 'nothing'"),
+        (["two.csv", "--date", "today", "--out", "d.toml"], "does not match the format"),
+    ],
+)
+def test_what_cannot_be_adapted_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.csv").write_text("network,latency_ms\nzoo/resnet18,3\nzoo/resnet50,9\n")
+    Path("twice.jsonl").write_text('{"network": "zoo/resnet18"}\n' * 3)
+    code, shown, err = run(capsys, "calibrate", *args)
+    assert (code, shown) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert not Path("d.toml").exists()
+
+
 def test_a_handful_of_measurements_is_called_anchored(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", SEEN[:6])
     _, text, _ = run(capsys, "calibrate", str(table), "--out", str(tmp_path / "d.json"), "--json", "-")

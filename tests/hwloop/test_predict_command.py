@@ -64,6 +64,32 @@ def test_breakdown_lists_all_macs_and_parameters(capsys: pytest.CaptureFixture[s
     assert f"{len(seconds) - 15} others" in out
 
 
+@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_a_roofline_of_the_kernels(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str, start: bytes
+) -> None:
+    paths = [tmp_path / f"{place}.{suffix}" for place in range(2)]
+    for path in paths:
+        args = ("predict", "zoo/mobilenet_v2", "--device", "pixel4", "--figure", str(path), "--json", "-")
+        code, out, err = run(capsys, *args)
+        assert code == 0
+        assert f"wrote {path}: 1×1 convolution of zoo/mobilenet_v2 takes" in err
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert paths[0].read_bytes().startswith(start)
+    record = json.loads(out)
+    assert "operators" in record["networks"][0]
+    assert 10e9 < record["ceilings"]["macs_per_s"] < 40e9
+
+
+def test_a_figure_that_cannot_be_is_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for path, words in (("f.jpg", "a .svg or .png file, got 'f.jpg'"), (str(tmp_path / "no" / "f.svg"), "no folder")):
+        code, out, err = run(capsys, "predict", "zoo/mobilenet_v2", "--device", "note10", "--figure", path)
+        assert (code, out) == (2, "")
+        assert words in err
+
+
 def test_a_batch_of_a_file_prices_as_the_names_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     arch = {"space": "mbv3-w1.2", "ks": [5] * 20, "e": [4] * 20, "d": [3] * 5, "r": 192, "name": "mine"}
     path = tmp_path / "networks.jsonl"

@@ -17,7 +17,7 @@ from sim.mobile_cost.converters.blocks import conv, mbconv
 from sim.mobile_cost.rows import number, read_rows
 from sim.mobile_cost.tables import Measurements
 from sim.operator import Operator
-from sim.workload import WorkloadBatch
+from sim.workload import Context, WorkloadBatch
 
 COLUMNS = ("resolution", "op", "in_h", "in_w", "in_c", "out_h", "out_c", "expand", "kernel", "stride", "mean_ms")
 DEVICES = {
@@ -27,6 +27,8 @@ DEVICES = {
     "jetson_cpu_ofa_mbv3_w12": "jetson-cpu",
     "zynq_dpu_ofa_proxyless": "zynq-dpu",
 }
+_INT8 = ("zynq_dpu_ofa_proxyless",)
+"""Tables of quantised networks; the others ran in float32."""
 
 
 def block(row: Mapping[str, str], *, ratio: bool) -> list[Operator]:
@@ -69,6 +71,7 @@ def read(path: Path) -> Measurements:
         kept = [row for row in kept if row["op"] == "expanded_conv"]
     names = [_name(row) for row in kept]
     batch = WorkloadBatch.of([block(row, ratio=ratio) for row in kept], names=names)
+    batch = batch.with_context(Context(dtype="int8" if stem in _INT8 else "float32"))
     return Measurements(
         DEVICES.get(stem, stem),
         stem,
