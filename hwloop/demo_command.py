@@ -1,6 +1,6 @@
 """`hwloop demo`: two generated inputs of real size, simulated, explained in a table each, and verified.
 
-Needs nothing but the installation: no file and no network. `make demo` runs it.
+Needs nothing but the installation: no file and no network. `make demo` runs it; `make demo-ofa` the demo ``ofa``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,34 @@ import click
 
 from hwloop.json_output import deliver, json_option
 
+DEMOS = ("sparch", "ofa")
 INPUTS = ("poisson3d:n=40", "rmat:n=20000,edges=8,seed=1")
 SMALL_INPUTS = ("poisson3d:n=12", "rmat:n=1000,edges=8,seed=1")
 
 
 @click.command()
+@click.argument("what", default="sparch", metavar="[WHAT]")
 @click.option("--small", is_flag=True, help="Inputs of toy size, for a quick check of an installation.")
+@click.option("--profile", "profile_file", metavar="F.toml", help="ofa: profile of this machine (made where missing).")
+@click.option("--out", metavar="DIR", help="ofa: folder of the network (default: in the cache).")
 @json_option
-def demo(small: bool, json_path: str | None) -> None:
-    """Simulate a mesh and a power-law graph on SpArch, print a table of each, and verify both products."""
+def demo(what: str, small: bool, profile_file: str | None, out: str | None, json_path: str | None) -> None:
+    """Simulate a mesh and a power-law graph on SpArch, print a table of each, and verify both products.
+
+    WHAT ofa: measure this machine, search the network for it, and measure that network: predicted beside measured.
+    """
+    from sim.errors import ConfigError, nearest
+
+    if what not in DEMOS:
+        raise ConfigError(f"no demo {what!r}; one of {', '.join(DEMOS)}{nearest(what, DEMOS)}")
+    if what == "ofa":
+        from hwloop.ofa_demo import show, tailored_network
+
+        record = tailored_network(profile_file, out, small=small)
+        deliver(record, json_path, lambda: show(record))
+        return
+    if profile_file is not None or out is not None:
+        raise ConfigError("--profile and --out say nothing to the demo sparch; nearest: hwloop demo ofa")
     from rich.console import Console
 
     import hwloop

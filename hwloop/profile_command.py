@@ -70,20 +70,26 @@ def profile(
         if path not in (None, "-"):
             require_writable(str(path))
     wanted = [one.strip() for one in networks.split(",") if one.strip()] if networks is not None else list(NETWORKS)
-    setup = _setup(threads, dtype, target, batch_size, budget_s, seed)
+    setup = setup_of(threads, dtype, target, batch_size, budget_s, seed)
     record = profile_machine(out, name or Path(out).stem, setup, wanted)
     deliver(record, json_path, lambda: _show(record))
 
 
-def _setup(threads: int | None, dtype: str, target: str, batch_size: int, budget_s: float, seed: int) -> Setup:
-    from benchmarks.suitesparse.libraries.machine import describe_machine
+def setup_of(threads: int | None, dtype: str, target: str, batch_size: int, budget_s: float, seed: int) -> Setup:
+    """How this machine is to be measured. Raises ConfigError."""
     from sim.mobile_cost.host_profile import Setup, default_threads
+
+    threads = default_threads() if threads is None else threads
+    return Setup(machine_words(target), threads, dtype, target, batch_size, budget_s, seed)
+
+
+def machine_words(target: str = "cpu") -> str:
+    """This machine, as the description of its profile says it."""
+    from benchmarks.suitesparse.libraries.machine import describe_machine
 
     here = describe_machine()
     machine = f"{here.cpu}, {here.cores} cores, {here.memory_bytes / 2**30:.0f} GiB, {here.os}"
-    if target == "cuda" and here.cuda_device:
-        machine = f"{here.cuda_device}; {machine}"
-    return Setup(machine, default_threads() if threads is None else threads, dtype, target, batch_size, budget_s, seed)
+    return f"{here.cuda_device}; {machine}" if target == "cuda" and here.cuda_device else machine
 
 
 def profile_machine(out: str, name: str, setup: Setup, networks: list[str]) -> dict[str, Any]:

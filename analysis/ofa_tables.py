@@ -1,0 +1,175 @@
+"""Tables of Once-for-All as Markdown: the study, the predictor's error, published networks, winners against rivals.
+
+`fill` puts them into a document between lines ``<!-- NAME -->`` and ``<!-- /NAME -->``, so that no figure is typed by
+hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim.errors import InputError
+from sim.files import write_text
+
+Record = Mapping[str, Any]
+
+
+def study_table(record: Record) -> str:
+    """``study.json``: five architectures, each by progressive shrinking, by sampling everything, and alone."""
+    kinds = ("supernet", "sample_all", "alone")
+    rows = []
+    for row in record["table"]:
+        size = (f"{row['macs'] / 1e6:.2f}", f"{row['params'] / 1e3:,.0f}")
+        rows.append((row["name"], *size, *_accuracies({kind: row[kind] for kind in kinds})))
+    rows.append(("mean", "", "", *_accuracies(record["mean_test_accuracy"])))
+    heads = ("network", "M MACs", "k params", "progressive %", "sample all %", "alone %")
+    seconds = {name: sum(one.values()) for name, one in record["wall_s"].items()}
+    alone = sum(value for name, value in seconds.items() if name.startswith("alone"))
+    note = (
+        f"Measured: accuracy on {record['test_images']:,} test images of {record['data_name']}; "
+        f"{record['training_images']:,} training images, {record['passes']:g} passes each, seed {record['seed']}. "
+        f"Training took {seconds.get('supernet', 0) / 60:.0f} minutes (progressive), "
+        f"{seconds.get('sample_all', 0) / 60:.0f} (sample all) and {alone / 60:.0f} (all five alone), one thread each."
+    )
+    return f"{_table((*heads, 'progressive − alone', 'progressive − sample all'), rows)}\n\n{note}"
+
+
+def predictor_table(record: Record) -> str:
+    """The record of ``hwloop train ofa-predictor``: its error on unseen networks beside what is asked for."""
+    found = record["unseen"]
+    rows = [
+        ("RMSE, points", f"{100 * found['rmse']:.3f}", ""),
+        ("standard deviation of the true accuracies, points", f"{100 * found['std']:.3f}", ""),
+        ("RMSE / standard deviation", f"{found['ratio']:.3f}", "at most 0.4"),
+        ("Kendall τ", _three(found.get("kendall_tau")), "at least 0.7"),
+        ("share inside the 90 % interval", _three(found.get("coverage")), ""),
+    ]
+    note = f"Learned from {record['known']:,} networks, judged on {found['n']:.0f} others; no test image was used."
+    return f"{_table(('on unseen networks', 'measured', 'wanted'), rows)}\n\n{note}"
+
+
+def published_table(record: Record) -> str:
+    """The record of ``hwloop search ofa --published``."""
+    parts = []
+    for device in record["devices"]:
+        rows = []
+        for row in device["networks"]:
+            slower = "" if row["slower"] is None else f"{row['slower']:.2f} ({_span(row, 'slower', 1, 2)})"
+            paper = "" if row["published_slower"] is None else f"{row['published_slower']:g}"
+            name = row["network"].removeprefix("ofa/released:").removeprefix("zoo/")
+            latency = (f"{1e3 * row['latency_s']:.1f}", _span(row, "latency", 1e3, 1, "_s"))
+            rows.append((name, f"{row['published_top1_percent']:g}", *latency, slower, paper))
+        heads = ("network", "top-1 %, published", "ms, predicted", "90 % interval", "times slower, predicted", "paper")
+        parts.append(f"On {device['device']}:\n\n{_table(heads, rows)}")
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in record["notes"])])
+
+
+def comparison_table(record: Record) -> str:
+    """The record of ``hwloop search ofa --compare``: measured test accuracies under each budget."""
+    rows = []
+    for row in record["rows"]:
+        uniform, best = row["uniform"], row["uniform_best_on_test"]
+        for one in row["seeds"]:
+            winner, drawn = one["winner"], one["random"]
+            rows.append(
+                (
+                    f"{row['device']}, {row['budget']}",
+                    f"{1e3 * row['limit'][0]:.3f}",
+                    str(one["seed"]),
+                    _percent(winner["predicted_accuracy"]),
+                    _percent(winner["test_accuracy"]),
+                    _percent(one["finalist"]["test_accuracy"]),
+                    "–" if uniform is None else _percent(uniform["test_accuracy"]),
+                    "–" if best is None else _percent(best["test_accuracy"]),
+                    _percent(drawn["median"]),
+                    f"{_percent(drawn['lowest'])} to {_percent(drawn['highest'])}",
+                )
+            )
+    heads = (
+        "device, budget",
+        "ms",
+        "seed",
+        "winner %, predicted",
+        "winner %",
+        "finalist %",
+        "uniform %",
+        "uniform, in hindsight %",
+    )
+    data = record["data"]
+    note = (
+        f"Accuracies are measured on {data['test_images']:,} test images of {data['name']}, with the weights of the "
+        f"supernet and batch norm statistics from {data['calibration_images']:,} training images; what is called "
+        f"predicted is not, nor are latencies. Random: {record['random_networks']} networks that keep the budget. "
+        f"{verdict(record)}"
+    )
+    return f"{_table((*heads, 'random, median %', 'random, range %'), rows)}\n\n{note}"
+
+
+def verdict(record: Record) -> str:
+    """In how many of the cases the winner is at least as accurate as each rival."""
+    cases = [(row, one) for row in record["rows"] for one in row["seeds"]]
+    words = []
+    for who in ("winner", "finalist"):
+        scores = [(row["uniform"], one[who]["test_accuracy"], one["random"]["median"]) for row, one in cases]
+        uniform = sum(rival is None or mine >= rival["test_accuracy"] for rival, mine, _ in scores)
+        random = sum(mine >= median for _, mine, median in scores)
+        words.append(
+            f"The {who} is at least as accurate as uniform scaling in {uniform} of {len(cases)} cases, and as the "
+            f"median random network in {random} of {len(cases)}."
+        )
+    return " ".join(words)
+
+
+TABLES = {
+    "study": study_table,
+    "predictor": predictor_table,
+    "published": published_table,
+    "comparison": comparison_table,
+}
+"""Name of a table in a document: what makes it of a record."""
+
+
+def fill_document(path: str | Path, records: Mapping[str, str | Path]) -> None:
+    """Put the tables of `records` (name in `TABLES`: JSON file) into the document at `path`. Raises InputError."""
+    text = Path(path).read_text(encoding="utf-8")
+    for name, file in records.items():
+        try:
+            table = TABLES[name](json.loads(Path(file).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"no table {name!r} can be made of {str(file)!r}: {error!r}") from None
+        text = fill(text, name, table)
+    write_text(path, text)
+
+
+def fill(text: str, name: str, table: str) -> str:
+    """`text` with `table` between the lines of `name`. Raises InputError where there are none."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise InputError(f"the document has no place for {name!r}; nearest: lines <!-- {name} --> and <!-- /{name} -->")
+    return pattern.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _accuracies(row: Record) -> tuple[str, ...]:
+    shown = tuple(_percent(row[kind]) for kind in ("supernet", "sample_all", "alone"))
+    return (*shown, *(f"{100 * (row['supernet'] - row[kind]):+.2f}" for kind in ("alone", "sample_all")))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _three(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _span(row: Record, name: str, scale: float, digits: int, unit: str = "") -> str:
+    return " to ".join(f"{scale * row[f'{name}_{end}{unit}']:.{digits}f}" for end in ("low", "high"))
