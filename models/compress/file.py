@@ -27,7 +27,8 @@ def write_compressed(path: str | Path, tensors: Mapping[str, Packed], about: Map
     layout = {name: {key: getattr(one, key) for key in _FIELDS} for name, one in tensors.items()}
     head = json.dumps({"schema": _SCHEMA, "about": about, "layout": layout}, sort_keys=True)
     with atomic_path(path) as fresh:
-        save_file(arrays, str(fresh), {"hwloop": head, "sha256": _checksum(head, arrays)})
+        sealed = json.dumps({"head": head, "sha256": _checksum(head, arrays)}, sort_keys=True)
+        save_file(arrays, str(fresh), {"hwloop": sealed})  # one entry: safetensors writes several in any order
 
 
 def read_compressed(path: str | Path) -> tuple[dict[str, Packed], dict[str, Any]]:
@@ -38,8 +39,9 @@ def read_compressed(path: str | Path) -> tuple[dict[str, Packed], dict[str, Any]
         with safe_open(str(path), framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
             held = file.metadata() or {}
-        head = json.loads(held["hwloop"])
-        sound = held["sha256"] == _checksum(held["hwloop"], arrays) and head["schema"] == _SCHEMA
+        sealed = json.loads(held["hwloop"])
+        head = json.loads(sealed["head"])
+        sound = sealed["sha256"] == _checksum(sealed["head"], arrays) and head["schema"] == _SCHEMA
     except FileNotFoundError:
         raise InputError(f"no file {path}; nearest: one that 'hwloop compress' wrote") from None
     except OSError as error:

@@ -110,7 +110,8 @@ class AccuracyPredictor:
             for depth, pair in enumerate(layers)
             for name, part in zip(("weight", "bias"), pair, strict=True)
         }
-        metadata = {"schema": SCHEMA, "origin": json.dumps(_plain(self.origin), sort_keys=True, allow_nan=False)}
+        origin = json.dumps({"schema": SCHEMA, **_plain(self.origin)}, sort_keys=True, allow_nan=False)
+        metadata = {"origin": origin}  # one entry: safetensors writes several in any order
         with atomic_path(path) as fresh:
             fresh.write_bytes(save(tensors, metadata))
 
@@ -137,10 +138,14 @@ def load(path: str | Path) -> AccuracyPredictor:
         raise InputError(f"{text!r} is no predictor: {error}") from None
     if "origin" not in metadata:
         return _released(tensors, text)
-    if metadata.get("schema") != SCHEMA:
-        raise InputError(f"predictor {text!r} has schema {metadata.get('schema')!r}; nearest: {SCHEMA!r}")
     try:
         raw = json.loads(metadata["origin"])
+        schema = raw.pop("schema", None)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{text!r} is no predictor: {error!r}") from None
+    if schema != SCHEMA:
+        raise InputError(f"predictor {text!r} has schema {schema!r}; nearest: {SCHEMA!r}")
+    try:
         origin = Origin(**{**raw, "resolutions": tuple(raw["resolutions"])})
         count = 1 + max(int(name.partition(".")[0].removeprefix("member")) for name in tensors)
         members = [_layers(tensors, f"member{place}.layer") for place in range(count)]

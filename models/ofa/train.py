@@ -65,7 +65,6 @@ class Trainer:
         self.parts = self.config.run.micro_batches or self.group.size
         if self.config.run.threads:
             torch.set_num_threads(self.config.run.threads)
-        torch.set_flush_denormal(True)
         self.rows, self.held = hold_out(task.data.train.labels, self.config.data.held_out, task.seed)
         self.per_epoch = len(self.rows) // self.config.batch
         if not self.per_epoch or self.config.batch // self.parts < 2:
@@ -96,8 +95,12 @@ class Trainer:
 
     def run(self, progress: Progress | None = None) -> dict[str, Any]:
         """Train to the end, write the weights, and give the record. A KeyboardInterrupt leaves the last checkpoint."""
-        while self.place.phase < len(self.task.phases):
-            self._run_phase(self.task.phases[self.place.phase], progress)
+        torch.set_flush_denormal(True)  # weights near zero are slow to compute with
+        try:
+            while self.place.phase < len(self.task.phases):
+                self._run_phase(self.task.phases[self.place.phase], progress)
+        finally:
+            torch.set_flush_denormal(False)  # it holds for the whole process, NumPy's arithmetic too
         return self._finish()
 
     def _run_phase(self, phase: Phase, progress: Progress | None) -> None:
