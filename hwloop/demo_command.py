@@ -1,6 +1,6 @@
 """`hwloop demo`: two generated inputs of real size, simulated, explained in a table each, and verified.
 
-Needs nothing but the installation: no file and no network. `make demo` runs it; `make demo-ofa` the demo ``ofa``.
+Needs nothing but the installation: no file and no network. `make demo` runs it. The demo ``ofa`` needs a supernet.
 """
 
 from __future__ import annotations
