@@ -62,8 +62,15 @@ def published_table(record: Record) -> str:
             paper = "" if row["published_slower"] is None else f"{row['published_slower']:g}"
             name = row["network"].removeprefix("ofa/released:").removeprefix("zoo/")
             latency = (f"{1e3 * row['latency_s']:.1f}", _span(row, "latency", 1e3, 1, "_s"))
-            rows.append((name, f"{row['published_top1_percent']:g}", *latency, slower, paper))
-        heads = ("network", "top-1 %, published", "ms, predicted", "90 % interval", "times slower, predicted", "paper")
+            rows.append((name, f"{row['published_top1_percent']:g} ({row['source']})", *latency, slower, paper))
+        heads = (
+            "network",
+            "top-1 % (where from)",
+            "ms, predicted",
+            "90 % interval",
+            "times slower, predicted",
+            "paper",
+        )
         parts.append(f"On {device['device']}:\n\n{_table(heads, rows)}")
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in record["notes"])])
 

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import WorkloadError
+from sim.sparch.accumulator import Accumulator
 from sim.sparch.condensed import Int32s, Leaves, RoundElements
 from sim.sparch.config import SpArchConfig
 from sim.sparch.distance import LineMap, Requests, line_requests
 from sim.sparch.operand import Operand
 from sim.sparch.prefetcher import line_sources
-from sim.sparch.product import Accumulator, BlockLimits, RoundCounts, SparseRows, merge_round
+from sim.sparch.product import BlockLimits, RoundCounts, SparseRows, merge_round
 from sim.sparch.round_work import ELEMENT_BYTES, AddressMap
 from sim.sparch.scheduler import RoundInputs, Scheduler
 from sim.sparch.traffic import BlockTraffic, Loads, count_a_loads, count_b_loads, cut_long_rows, sequential_loads

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.jit import inline, njit
+from sim.sparch.accumulator import Accumulator
 from sim.sparch.condensed import Int32s, Int64s, RoundElements
 from sim.sparch.operand import Operand
 
@@ -93,20 +94,6 @@ class MergedRound:
     merged: SparseRows
     counts: RoundCounts
     limits: BlockLimits
-
-
-@dataclass(frozen=True)
-class Accumulator:
-    """Dense scratch of a merge, an entry for each column of B: sums, and which leaves contributed (two words a column
-    above 64 ways). The masks are zero between rounds, so one serves them all."""
-
-    value: Float64s
-    mask: UInt64s
-    mask_high: UInt64s
-
-    @classmethod
-    def of(cls, cols: int, ways: int) -> Accumulator:
-        return cls(np.zeros(cols), np.zeros(cols, np.uint64), np.zeros(cols if ways > 64 else 0, np.uint64))
 
 
 def merge_round(
