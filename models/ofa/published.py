@@ -49,7 +49,7 @@ def published(targets: Sequence[Target]) -> dict[str, Any]:
         "schema": SCHEMA,
         "devices": [_device(target, ordered, released) for target in targets],
         "notes": [
-            "Latencies, and how many times slower, are predicted, with 90 % intervals; ImageNet accuracies are as quoted.",
+            "Latencies and how many times slower are predicted, with 90 % intervals; ImageNet accuracies are quoted.",
             *(f"{one.network}: {one.top1_percent} % ({one.source})" for one in RIVALS),
             "Released networks: the accuracy in their published names, after fine-tuning of 25 or 75 epochs.",
             "Times slower: than the released network of at least equal accuracy; the range combines both intervals.",
