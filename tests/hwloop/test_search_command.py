@@ -293,4 +293,4 @@ def test_published_networks_with_intervals(capsys: pytest.CaptureFixture[str]) -
         assert row["slower_low"] < row["slower"] < row["slower_high"]
     assert all(released(name.removeprefix("ofa/released:")) for name in rows if name.startswith("ofa/"))
     code, out, _ = run(capsys, "ofa", "--device", "note10", "--published")
-    assert "accuracies (ImageNet) are published" in out
+    assert "ImageNet accuracies are quoted" in out
