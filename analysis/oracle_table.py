@@ -172,8 +172,14 @@ def render_validation(record: Mapping[str, Any]) -> str:
             *(number(beside.get(name), 1) for name in ("macs_only", "linear_counts", "constant_power")),
             row.get("meets") or "–",
         )
-    notes = "MACs only, linear in operator counts, constant power: MAPE in % of naive predictors on the same rows."
-    return plain(table, "", notes, width=_WIDE + 28)
+    notes = ["MACs only, linear in operator counts, constant power: MAPE in % of naive predictors on the same rows."]
+    found = record.get("intervals")
+    if found:
+        notes.append(
+            f"Coverage lies in the 95 % binomial band around 0.90 in {found['in_band']} of {found['asked']} rows; "
+            f"{found['expected']:.1f} ± {found['spread']:.1f} would with intervals without any fault."
+        )
+    return plain(table, "", *notes, width=_WIDE + 28)
 
 
 def _whose(row: Mapping[str, Any]) -> str:

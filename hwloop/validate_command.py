@@ -50,9 +50,13 @@ def validate_folders(
     devices: tuple[str, ...] = (),
     everything: bool = False,
 ) -> dict[str, Any]:
-    """The rows of `sim.mobile_cost.validate` and what of the accuracy table each meets. Raises InputError."""
+    """The rows of `sim.mobile_cost.validate`, what of the accuracy table each meets, and how intervals cover.
+
+    Raises InputError.
+    """
     from hwloop.progress import Progress
     from sim.errors import InputError
+    from sim.mobile_cost.coverage import summary
     from sim.mobile_cost.validate import validate as score
 
     for folder in (train_dir, test_dir):
@@ -77,6 +81,7 @@ def validate_folders(
         "test": test_dir,
         "seed": seed,
         "rows": [{**row, "meets": _meets(row)} for row in rows],
+        "intervals": summary(rows),
     }
 
 

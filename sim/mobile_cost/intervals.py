@@ -59,11 +59,16 @@ def conformal(errors: Array, values: Array, seed: int) -> Interval:
 def quantiles(scores: Array) -> tuple[float, float]:
     """Lower and upper bound that hold `COVERAGE` of exchangeable scores, each tail alike."""
     ordered = np.sort(scores)
-    count = len(ordered)
+    lower, upper = places(len(ordered))
+    return float(ordered[lower]), float(ordered[upper])
+
+
+def places(count: int) -> tuple[int, int]:
+    """Which of `count` ordered scores are the bounds, from 0."""
     tail = (1.0 - COVERAGE) / 2.0
     upper = min(int(np.ceil((count + 1) * (1.0 - tail))), count) - 1
     lower = max(int(np.floor((count + 1) * tail)), 1) - 1
-    return float(ordered[lower]), float(ordered[upper])
+    return lower, upper
 
 
 def column_places(scale: Residual) -> list[int]:

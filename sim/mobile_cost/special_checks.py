@@ -110,6 +110,7 @@ def ten_shot(
         "device": "mean of six targets",
         "n": sum(row["n"] for row in listed),
         **mean,
+        "calibrated_on": None,
     }
     return [*listed, {**total, "baselines": {"macs_only": None, "linear_counts": None, "constant_power": None}}]
 
@@ -124,7 +125,14 @@ def _mean_of_draws(scored: Any, target: str) -> dict[str, Any]:
     row = {key: float(np.mean([one[key] for one in draws])) for key in draws[0]}
     row["n"] = draws[0]["n"]
     beside = {"macs_only": None, "linear_counts": None, "constant_power": None}
-    return {"check": "ten-shot-target", "set": "help_nb201", "device": target, **row, "baselines": beside}
+    return {
+        "check": "ten-shot-target",
+        "set": "help_nb201",
+        "device": target,
+        **row,
+        "calibrated_on": few_shot.MEASUREMENTS,
+        "baselines": beside,
+    }
 
 
 def family_out(data: Measurements, test: Measurements | None, seed: int) -> dict[str, Any]:

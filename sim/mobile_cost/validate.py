@@ -33,13 +33,17 @@ _HELD_OUT = 0.25
 
 @dataclass
 class Scored:
-    """Truth and answers of the rows of one set that were predicted without being fitted."""
+    """Truth and answers of the rows of one set that were predicted without being fitted.
+
+    calibrated_on: networks whose errors bound the intervals, where the rows asked for are exchangeable with them.
+    """
 
     truth: list[Array] = field(default_factory=list)
     value: list[Array] = field(default_factory=list)
     low: list[Array] = field(default_factory=list)
     high: list[Array] = field(default_factory=list)
     baselines: dict[str, list[float]] = field(default_factory=dict)
+    calibrated_on: int | None = None
 
     def add(self, truth: Array, costs: CostTable, what: str, unit: str) -> None:
         """Rows with a measured value."""
@@ -57,6 +61,7 @@ class Scored:
             "set": set_name,
             "device": device,
             **scores(truth, value, low, high),
+            "calibrated_on": self.calibrated_on,
             "baselines": {name: beside.get(name) for name in ("macs_only", "linear_counts", "constant_power")},
         }
 
@@ -91,6 +96,8 @@ def validate(
     progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Rows {check, set, device, n, mape, median_ape, within_5, within_10, spearman, coverage_90, baselines}.
+
+    And calibrated_on, see `Scored`.
 
     only: prefixes of file stems, to look at some sets. devices: prefixes of device names. progress: called with the
     name of each set that is done. everything: also the sets that no check of the accuracy table asks for.
@@ -138,6 +145,8 @@ def score_sets(members: list[Measurements], tested: list[Measurements] | None, s
         limited = [_limited(one, seed) for one in fitted]
         profile = profile_of(members[0].device, calibrate(limited, seed), limited)
         oracle = DeviceOracle(profile)
+        for scored in (*latency.values(), *energy.values()):
+            scored.calibrated_on = sum(len(one) for one in limited)
         for known, one in zip(limited, held_out, strict=True):
             costs = oracle.cost(one.batch, variants=one.variants)
             scored = latency[one.set]
