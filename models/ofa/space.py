@@ -126,6 +126,20 @@ class Space:
             _draw(rng, resolutions or self.resolutions, (count,)),
         )
 
+    def sample_spread(self, count: int, rng: np.random.Generator) -> Population:
+        """`count` networks from small to large: uniform choices, of many slots together, hardly leave the middle.
+
+        A network draws a lean t from [-2, 2]; it takes a choice of kernel, expansion and depth, its place among the
+        others scaled to x in [-1, 1], with probability ~ exp(t x). The resolution is uniform.
+        """
+        lean, slots = rng.uniform(-2.0, 2.0, count), len(self.stage_of_slot)
+        return Population(
+            _draw_leaning(rng, self.kernels, (count, slots), lean),
+            _draw_leaning(rng, self.expansions, (count, slots), lean),
+            _draw_leaning(rng, self.depths, (count, self.elastic_stages), lean),
+            _draw(rng, self.resolutions, (count,)),
+        )
+
     def mutate(
         self, parents: Population, rng: np.random.Generator, probability: float = 0.1, *, resolution: bool = True
     ) -> Population:
@@ -179,6 +193,15 @@ def _draw(rng: np.random.Generator, choices: tuple[int, ...], shape: tuple[int, 
     return np.array(choices, np.int64)[rng.integers(0, len(choices), shape)]
 
 
+def _draw_leaning(
+    rng: np.random.Generator, choices: tuple[int, ...], shape: tuple[int, int], lean: np.ndarray[Any, np.dtype[Any]]
+) -> Array:
+    weights = np.exp(lean[:, None] * np.linspace(-1.0, 1.0, len(choices)))
+    sums = np.cumsum(weights, axis=1)
+    drawn = rng.random(shape) * sums[:, -1:]
+    return np.array(choices, np.int64)[(drawn[:, :, None] >= sums[:, None, :-1]).sum(axis=2)]
+
+
 def _mobilenet_v3(width: float) -> Space:
     stem, first, *stages, expand, mix = (
         make_divisible(base * width) for base in (16, 16, 24, 40, 80, 112, 160, 960, 1280)
@@ -218,22 +241,26 @@ def _proxyless(width: float) -> Space:
 def _mini() -> Space:
     """For grey images of about 28 pixels and ten classes; small enough to be trained on two CPU cores.
 
-    The stem halves at once, since what costs a CPU most is depthwise convolution and batch norm of large planes.
+    The stem keeps all pixels and is thin: what costs a CPU most is depthwise convolution and batch norm of large planes.
     """
     return Space(
         "mini",
-        stem=16,
-        first=16,
-        widths=(16, 24, 40),
-        strides=(2, 2, 1),
-        slots=(4,) * 3,
+        stem=8,
+        first=8,
+        widths=(16, 32, 64),
+        strides=(2, 2, 2),
+        slots=(3,) * 3,
         squeeze=(False,) * 3,
         functions=("relu",) * 6,
         expand=0,
         mix=256,
+        kernels=(3, 5),
+        expansions=(2, 3, 4),
+        depths=(1, 2, 3),
         resolutions=(24, 26, 28),
         in_channels=1,
         classes=10,
+        stem_stride=1,
         least_side=16,
     )
 

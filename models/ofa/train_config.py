@@ -23,12 +23,17 @@ SHIPPED = ("mini", "paper", "test")
 
 
 class Stage(Table):
-    """One phase: its length in passes over the training images, warm-up, learning rate, sub-networks a step."""
+    """One phase: its length in passes over the training images, warm-up, learning rate, sub-networks a step.
+
+    sandwich: the first two sub-networks of a step are the largest and the smallest of the phase (Yu and Huang,
+    Universally slimmable networks, ICCV 2019); the published once-for-all recipe samples all of them.
+    """
 
     epochs: float = Field(default=1.0, ge=0, le=10_000)
     warmup_epochs: float = Field(default=0.0, ge=0, le=1_000)
     lr: float = Field(default=0.03, gt=0, le=10, description="at 64 images a step")
     subnets: int = whole(1, 1, 64, "sub-networks whose gradients are summed in a step")
+    sandwich: bool = False
 
 
 class Data(Table):

@@ -29,6 +29,7 @@ class Phase:
     warmup_epochs: float
     lr: float
     subnets: int = 1
+    sandwich: bool = False
     distil: bool = False
     sort_stage: int | None = None
 
@@ -86,7 +87,7 @@ def sample_all(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
 
 def alone(config: TrainConfig, space: Space, arch: Architecture) -> tuple[Phase, ...]:
     """One architecture by itself at its resolution, with as many passes as the progressive schedule."""
-    stage = config.full.model_copy(update={"epochs": epochs_of_all(config), "subnets": 1})
+    stage = config.full.model_copy(update={"epochs": epochs_of_all(config), "subnets": 1, "sandwich": False})
     return (_phase("alone", config, stage, dataclasses.replace(space, resolutions=(arch.r,))),)
 
 
@@ -95,7 +96,8 @@ def _phase(
 ) -> Phase:
     rate = stage.lr * config.batch / LR_BATCH
     distil = distil and config.optimizer.distillation > 0
-    return Phase(name, space, stage.epochs, stage.warmup_epochs, rate, stage.subnets, distil, sort_stage)
+    sandwich = stage.sandwich and stage.subnets > 1
+    return Phase(name, space, stage.epochs, stage.warmup_epochs, rate, stage.subnets, sandwich, distil, sort_stage)
 
 
 def derived(*words: int) -> int:
@@ -107,8 +109,9 @@ def sampled(phase: Phase, seed: int, number: int, step: int) -> list[Architectur
     """The sub-networks of a step of phase `number`, all at the resolution that is drawn for the step."""
     rng = np.random.default_rng([seed, number, step])
     side = int(phase.space.resolutions[rng.integers(len(phase.space.resolutions))])
-    made = []
-    for k in range(phase.subnets):
+    ends = (phase.space.largest, phase.space.smallest) if phase.sandwich else ()
+    made = [dataclasses.replace(one, r=side) for one in ends]
+    for k in range(len(made), phase.subnets):
         rng = np.random.default_rng([int(f"{step:d}{k:03d}000"), seed, number])
         made.append(phase.space.sample(1, rng, resolutions=(side,))[0])
     return made

@@ -4,8 +4,8 @@
 images, steps, sub-networks in each step and learning rates, and no teacher; 3. five architectures alone: the largest,
 the smallest, and those at the quartiles of MACs among random ones. "The same number of training images": each is given
 as many passes over the training images as the supernet's whole schedule has, a batch counted once however many
-sub-networks it serves. 4. accuracies of random architectures on held-out training images, to teach and to judge a
-predictor. 5. at the very end, and for nothing but the table, accuracies on the test images.
+sub-networks it serves. 4. accuracies of random architectures, small to large, on held-out training images, to teach
+and to judge a predictor. 5. at the very end, and for nothing but the table, accuracies on the test images.
 
 Trainings and scorings are tasks for processes of one thread each; every one of them goes on from its own checkpoint.
 """
@@ -70,7 +70,7 @@ def make_study(
     jobs = _trainings(config, out, seed, ladder)
     with _watched([Path(job.folder) for job in jobs], "training", progress):
         list(run_tasks(run_job, [job for job in jobs if not _is_done(job)], workers=config.study.workers))
-    population = space.sample(config.study.pairs + config.study.unseen, np.random.default_rng([seed, 0x9A185]))
+    population = space.sample_spread(config.study.pairs + config.study.unseen, np.random.default_rng([seed, 0x9A185]))
     archs = [canonical(space, population[row]) for row in range(len(population))]
     accuracies = _score(config, out, seed, archs, progress)
     pairs = [{"arch": one.record(), "accuracy": value} for one, value in zip(archs, accuracies, strict=True)]

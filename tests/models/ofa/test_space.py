@@ -140,3 +140,15 @@ def test_resnet_space() -> None:
         resnet_space.uniform(1, 0.3, 0.8)
     with pytest.raises(InputError, match="'d' needs 5 values"):
         resnet_space.validate(resnet_space.ResNetArchitecture((1,), arch.e, arch.w, 224))
+
+
+def test_spread_samples_reach_further_than_uniform_ones() -> None:
+    one = space("mini")
+    spread, uniform = one.sample_spread(4_000, np.random.default_rng(3)), one.sample(4_000, np.random.default_rng(3))
+    for row in range(0, 4_000, 40):
+        one.validate(spread[row])
+    assert spread.e.mean(axis=1).std() > 1.5 * uniform.e.mean(axis=1).std()
+    assert spread.e.mean() == pytest.approx(uniform.e.mean(), rel=0.02)
+    for found, choices in ((spread.ks, one.kernels), (spread.d, one.depths), (spread.r, one.resolutions)):
+        assert set(np.unique(found)) == set(choices)
+    assert np.corrcoef(spread.ks.mean(axis=1), spread.e.mean(axis=1))[0, 1] > 0.4

@@ -316,3 +316,16 @@ def test_a_step_of_the_paper_configuration_at_full_size(tmp_path: Path) -> None:
 
 def test_records_are_plain(uninterrupted: tuple[bytes, dict[str, Any]]) -> None:
     assert json.loads(json.dumps(uninterrupted[1])) == uninterrupted[1]
+
+
+def test_the_sandwich_holds_both_ends() -> None:
+    config = read_config("mini", ("width2.sandwich=true", "width2.subnets=3", "full.sandwich=true"))
+    phases = {one.name: one for one in progressive(config, MINI)}
+    largest, smallest, other = sampled(phases["width2"], 0, 5, 9)
+    assert (largest.ks, largest.e, largest.d) == (MINI.largest.ks, MINI.largest.e, MINI.largest.d)
+    assert (smallest.ks, smallest.e, smallest.d) == (MINI.smallest.ks, MINI.smallest.e, MINI.smallest.d)
+    assert largest.r == smallest.r == other.r
+    assert not phases["full"].sandwich  # one sub-network a step
+    rival = {one.name: one for one in sample_all(config, MINI)}
+    assert rival["all_width2"].sandwich
+    assert not any(one.sandwich for one in alone(config, MINI, MINI.smallest))
