@@ -241,7 +241,7 @@ def _proxyless(width: float) -> Space:
 def _mini() -> Space:
     """For grey images of about 28 pixels and ten classes; small enough to be trained on two CPU cores.
 
-    The stem keeps all pixels and is thin: what costs a CPU most is depthwise convolution and batch norm of large planes.
+    The stem keeps all pixels but is thin, since depthwise convolutions and batch norms of large planes cost a CPU most.
     """
     return Space(
         "mini",
