@@ -16,7 +16,15 @@ from sim.mobile_cost.devices import oracle
 from sim.oracle import COLUMNS
 from sim.workload import Context, Operator
 
-TINY = replace(space("mini"), widths=(16, 24), strides=(1, 2), slots=(2, 2), squeeze=(False, False), depths=(1, 2))
+TINY = replace(
+    space("mini"),
+    widths=(16, 24),
+    strides=(1, 2),
+    slots=(2, 2),
+    squeeze=(False, False),
+    kernels=(3, 5, 7),
+    depths=(1, 2),
+)
 
 
 @pytest.mark.parametrize("device", ["note10", "raspberry-pi-5-onnx", "stm32-h7a3"])
