@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train the supernet of FAMILY (ofa). A run that was killed goes on with --resume and ends with the same weights.
 
-    FAMILY ofa-predictor: the accuracy predictor of a finished study, whose folder is --config.
+    FAMILY ofa-predictor: the accuracy predictor of a trained supernet, whose folder is --config.
 
     Several devices: torchrun --nproc_per_node N -m hwloop.cli train …
 
@@ -96,6 +96,11 @@ def _show(record: dict[str, Any], out: str) -> None:
         click.echo(
             f"learned from {record['known']:,} networks; on {found['n']:.0f} unseen ones: RMSE "
             f"{100 * found['rmse']:.2f} points, {ratio:.3f} of their standard deviation, Kendall tau {tau:.3f}"
+        )
+        both = record["ends"]
+        click.echo(
+            f"largest network {100 * both['largest']:.2f} %, smallest {100 * both['smallest']:.2f} % of "
+            f"{both['test_images']:,} test images of {both['data']}"
         )
         click.echo("".join(f"{name}  {size / 1e6:.2f} MB\n" for name, size in record["files"].items()), nl=False)
     elif record.get("history") and "loss" in record["history"][-1]:

@@ -199,7 +199,8 @@ def _draw_leaning(
     weights = np.exp(lean[:, None] * np.linspace(-1.0, 1.0, len(choices)))
     sums = np.cumsum(weights, axis=1)
     drawn = rng.random(shape) * sums[:, -1:]
-    return np.array(choices, np.int64)[(drawn[:, :, None] >= sums[:, None, :-1]).sum(axis=2)]
+    places: Array = (drawn[:, :, None] >= sums[:, None, :-1]).sum(axis=2)
+    return np.take(np.array(choices, np.int64), places)
 
 
 def _mobilenet_v3(width: float) -> Space:

@@ -91,7 +91,7 @@ class Run(Table):
 
 
 class Study(Table):
-    """What the recorded study makes beside the supernet."""
+    """How many networks a predictor learns from, and the processes of the study and of scoring."""
 
     pairs: int = whole(1_000, 0, 1_000_000, "architectures scored for the predictor to learn from")
     unseen: int = whole(200, 0, 1_000_000, "architectures scored for it to be judged on")

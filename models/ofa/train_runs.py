@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from models.ofa.train import Task, Trainer
 from models.ofa.train_config import TrainConfig, read_config
 from models.ofa.train_phases import progressive
 from sim.errors import InputError
+from sim.files import write_text
 
+RECORD = "record.json"
 Progress = Callable[[str, int, int], None]
 
 
@@ -31,7 +34,8 @@ def train(
     """Train a supernet by progressive shrinking into the folder `out`, or make the recorded study there.
 
     config: a shipped name or a TOML file; data: instead of the configuration's. Gives the record of the run; the
-    weights are in ``weights.safetensors`` of `out` (a study's in ``supernet.safetensors``). Raises ConfigError and
+    weights are in ``weights.safetensors`` of `out` (a study's in its folder ``supernet``), the record with its curves
+    in ``record.json``. Raises ConfigError and
     InputError for what cannot be used, a folder with another run among it; the folder is then as it was.
     """
     chosen = with_source(read_config(config, settings), data)
@@ -41,7 +45,11 @@ def train(
         from models.ofa.train_study import make_study
 
         return make_study(chosen, out, seed=seed, resume=resume, progress=progress)
-    return Trainer(supernet_task(chosen, load(chosen), seed), out, resume=resume).run(progress)
+    trainer = Trainer(supernet_task(chosen, load(chosen), seed), out, resume=resume)
+    record = trainer.run(progress)
+    if trainer.group.leads:
+        write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
+    return record
 
 
 def with_source(config: TrainConfig, data: str | None) -> TrainConfig:

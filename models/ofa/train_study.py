@@ -4,10 +4,9 @@
 images, steps, sub-networks in each step and learning rates, and no teacher; 3. five architectures alone: the largest,
 the smallest, and those at the quartiles of MACs among random ones. "The same number of training images": each is given
 as many passes over the training images as the supernet's whole schedule has, a batch counted once however many
-sub-networks it serves. 4. accuracies of random architectures, small to large, on held-out training images, to teach
-and to judge a predictor. 5. at the very end, and for nothing but the table, accuracies on the test images.
+sub-networks it serves. 4. at the very end, and for nothing but the table, accuracies on the test images.
 
-Trainings and scorings are tasks for processes of one thread each; every one of them goes on from its own checkpoint.
+Trainings are tasks for processes of one thread each; every one of them goes on from its own checkpoint.
 """
 
 from __future__ import annotations
@@ -24,31 +23,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.data.images import hold_out
 from models.ofa import train_state
 from models.ofa.architecture import Architecture
-from models.ofa.evaluate import Batches, Evaluator, canonical, weights_sha256
+from models.ofa.evaluate import Batches, Evaluator, weights_sha256
 from models.ofa.lowering import lower
 from models.ofa.space import Space
 from models.ofa.space import space as space_of
 from models.ofa.train import Task, Trainer, build, calibration, require_fit
 from models.ofa.train_config import TrainConfig
 from models.ofa.train_phases import Phase, alone, epochs_of_all, progressive, sample_all
-from models.ofa.train_runs import load
-from sim.cache import ResultCache
+from models.ofa.train_runs import RECORD, load
 from sim.errors import InputError
 from sim.execution import run_tasks
 from sim.files import write_text
 
 Progress = Callable[[str, int, int], None]
-_SCHEMA, _RECORD, _COUNTER = "hwloop.ofa-study/1", "record.json", "progress.json"
+_SCHEMA, _COUNTER = "hwloop.ofa-study/1", "progress.json"
 _QUARTILES_OF = 101
-_CHUNK = 25
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training, or the scoring of `archs` of the supernet, as a process is told of it."""
+    """One training, of `archs` alone where there are any, as a process is told of it."""
 
     config: str
     seed: int
@@ -70,11 +66,6 @@ def make_study(
     jobs = _trainings(config, out, seed, ladder)
     with _watched([Path(job.folder) for job in jobs], "training", progress):
         list(run_tasks(run_job, [job for job in jobs if not _is_done(job)], workers=config.study.workers))
-    population = space.sample_spread(config.study.pairs + config.study.unseen, np.random.default_rng([seed, 0x9A185]))
-    archs = [canonical(space, population[row]) for row in range(len(population))]
-    accuracies = _score(config, out, seed, archs, progress)
-    pairs = [{"arch": one.record(), "accuracy": value} for one, value in zip(archs, accuracies, strict=True)]
-    _write(out / "pairs.json", {"known": pairs[: config.study.pairs], "unseen": pairs[config.study.pairs :]})
     record = _record(config, out, seed, ladder)
     _write(out / "study.json", record)
     return record
@@ -88,13 +79,11 @@ def ladder_of(space: Space, seed: int) -> list[tuple[str, Architecture]]:
     return [("largest", space.largest), *middle, ("smallest", space.smallest)]
 
 
-def run_job(job: Job) -> list[float]:
-    """What a process does with a job: train to the end, or score."""
+def run_job(job: Job) -> None:
+    """What a process does with a job: train to the end."""
     config = TrainConfig.model_validate_json(job.config)
     torch.set_num_threads(1)
     folder = Path(job.folder)
-    if job.kind == "score":
-        return _score_here(config, job)
     task = _task(config, job)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -102,8 +91,7 @@ def run_job(job: Job) -> list[float]:
         if done % 20 == 0 or done == total:
             write_text(folder / _COUNTER, json.dumps([done, total]))
 
-    _write(folder / _RECORD, Trainer(task, folder, resume=True).run(count))
-    return []
+    _write(folder / RECORD, Trainer(task, folder, resume=True).run(count))
 
 
 def _task(config: TrainConfig, job: Job) -> Task:
@@ -127,7 +115,7 @@ def _alone_folder(out: Path, name: str) -> Path:
 
 
 def _is_done(job: Job) -> bool:
-    return (Path(job.folder) / _RECORD).is_file()
+    return (Path(job.folder) / RECORD).is_file()
 
 
 def _claim(config: TrainConfig, out: Path, seed: int, data: str, resume: bool) -> None:
@@ -149,66 +137,33 @@ def _claim(config: TrainConfig, out: Path, seed: int, data: str, resume: bool) -
         train_state.require_same(out, found, identity)
 
 
-def _score(
-    config: TrainConfig, out: Path, seed: int, archs: Sequence[Architecture], progress: Progress | None
-) -> list[float]:
-    text = config.model_dump_json()
-    starts = range(0, len(archs), _CHUNK)
-    jobs = [Job(text, seed, "score", str(out), tuple(archs[start : start + _CHUNK])) for start in starts]
-    found: dict[int, list[float]] = {}
-    for place, values in run_tasks(run_job, jobs, workers=config.study.workers):
-        found[place] = values
-        if progress is not None:
-            progress("scoring", len(found), len(jobs))
-    return [value for place in range(len(jobs)) for value in found[place]]
-
-
-_evaluators: dict[str, Evaluator] = {}
-
-
-def _score_here(config: TrainConfig, job: Job) -> list[float]:
-    if job.folder not in _evaluators:  # a process scores many chunks of one supernet
-        task = _task(config, Job(job.config, job.seed, "supernet", job.folder))
-        _evaluators[job.folder] = evaluator(task, Path(job.folder) / "supernet", test=False)
-    return _evaluators[job.folder].accuracies(job.archs, ResultCache(Path(job.folder) / "cache"))
-
-
-def evaluator(task: Task, folder: Path, *, test: bool) -> Evaluator:
-    """The trained network of a task, ready to be scored on the test images, or on the held-out training images."""
+def evaluator(task: Task, folder: Path) -> Evaluator:
+    """The trained network of a task, ready to be scored on the test images."""
     net = build(task)
     tensors, _ = train_state.load_tensors(folder / train_state.WEIGHTS)
     net.load_state_dict(tensors)
     net.to(memory_format=torch.channels_last)
-    known = calibration(task.data, task.config, task.seed)
-    _, held = hold_out(task.data.train.labels, task.config.data.held_out, task.seed)
-    size = task.config.evaluation.batch
-    scored = (
-        Batches(task.data.test, torch.arange(len(task.data.test)), size)
-        if test
-        else Batches(task.data.train, held, size)
-    )
-    return Evaluator(net, task.space, known, scored)
+    test = Batches(task.data.test, torch.arange(len(task.data.test)), task.config.evaluation.batch)
+    return Evaluator(net, task.space, calibration(task.data, task.config, task.seed), test)
 
 
 def _record(config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[str, Architecture]]) -> dict[str, Any]:
     """The table on the test images, the curves, and what made them."""
     text, space = config.model_dump_json(), space_of(config.space)
     tasks = {kind: _task(config, Job(text, seed, kind, "")) for kind in ("supernet", "sample_all")}
-    ready = {kind: evaluator(task, out / kind, test=True) for kind, task in tasks.items()}
+    ready = {kind: evaluator(task, out / kind) for kind, task in tasks.items()}
     rows = []
     for name, arch in ladder:
         task = _task(config, Job(text, seed, "alone", "", (arch,)))
         network = lower(space, arch)
         row: dict[str, Any] = {"name": name, "arch": arch.record(), "macs": network.macs, "params": network.params}
         row |= {kind: one.accuracy(arch) for kind, one in ready.items()}
-        rows.append(row | {"alone": evaluator(task, _alone_folder(out, name), test=True).accuracy(arch)})
+        rows.append(row | {"alone": evaluator(task, _alone_folder(out, name)).accuracy(arch)})
     means = {kind: sum(row[kind] for row in rows) / len(rows) for kind in (*ready, "alone")}
     net, data = ready["supernet"].net, tasks["supernet"].data
     note = {"space": space.name, "seed": seed, "data": data.sha256, "weights": weights_sha256(net.state_dict())}
-    ready["supernet"].accuracy(space.largest)  # leaves the statistics of the largest network
-    train_state.save_tensors(out / "supernet.safetensors", net.state_dict(), {"schema": _SCHEMA, **note})
     folders = [out / "supernet", out / "sample_all", *(_alone_folder(out, name) for name, _ in ladder)]
-    runs = {one.name: json.loads((one / _RECORD).read_text(encoding="utf-8")) for one in folders}
+    runs = {one.name: json.loads((one / RECORD).read_text(encoding="utf-8")) for one in folders}
     return {
         "schema": _SCHEMA,
         **note,
