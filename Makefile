@@ -2,7 +2,7 @@
 # PYTHON=... chooses the interpreter that makes .venv (3.11 or newer).
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench clean
+.PHONY: help install demo demo-ofa test test-slow lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ SOURCES := sim models benchmarks analysis hwloop tests
 
 help:
 	@echo "make demo       simulate two generated matrices, print a table of each, and verify them"
+	@echo "make demo-ofa   search a trained supernet for this machine, and measure the network that is found on it"
 	@echo "make test       all tests but the slow ones      make test-slow   the slow ones"
 	@echo "make lint       ruff and mypy                    make bench       speed and accuracy figures"
 	@echo "make clean      remove .venv and everything that was built"
@@ -37,6 +38,9 @@ install: $(STAMP)
 
 demo: $(STAMP)
 	@$(BIN)/hwloop demo
+
+demo-ofa: $(STAMP)
+	@$(BIN)/hwloop demo ofa
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest

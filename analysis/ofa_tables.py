@@ -52,6 +52,18 @@ def predictor_table(record: Record) -> str:
     return f"{_table(('on unseen networks', 'measured', 'wanted'), rows)}\n\n{note}"
 
 
+def made_by_lines(record: Record) -> str:
+    """The record of ``hwloop train ofa-predictor``: the commands, and what both ends of the space reach."""
+    both, sizes = record["ends"], record["files"]
+    commands = "\n".join(f"    {one}" for one in record["made_by"]["command"].split("; "))
+    return (
+        f"{commands}\n\n(seed {record['seed']} of scoring and predictor; data sha256 `{record['data'][:16]}…`, in the "
+        f"files whole). With the weights that ship, on {both['test_images']:,} test images of {both['data']}: largest "
+        f"network **{_percent(both['largest'])} %** (wanted 93.0), smallest **{_percent(both['smallest'])} %** (wanted "
+        f"91.0). The files have {sum(sizes.values()) / 1e6:.1f} MB together."
+    )
+
+
 def published_table(record: Record) -> str:
     """The record of ``hwloop search ofa --published``."""
     parts = []
@@ -132,6 +144,7 @@ def verdict(record: Record) -> str:
 
 
 TABLES = {
+    "made-by": made_by_lines,
     "study": study_table,
     "predictor": predictor_table,
     "published": published_table,

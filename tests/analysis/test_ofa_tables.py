@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from analysis.ofa_tables import comparison_table, fill, fill_document, predictor_table, study_table, verdict
+from analysis.ofa_tables import (
+    comparison_table,
+    fill,
+    fill_document,
+    made_by_lines,
+    predictor_table,
+    study_table,
+    verdict,
+)
 from sim.errors import InputError
 
 
@@ -46,6 +54,23 @@ def test_the_verdict_counts_both_rivals() -> None:
     )
     table = comparison_table(COMPARISON).splitlines()
     assert table[2] == "| note10, 25 % | 0.250 | 0 | 93.00 | 92.00 | 92.50 | 91.00 | 91.20 | 90.00 | 80.00 to 95.00 |"
+
+
+def test_what_ships_says_its_commands_and_its_ends() -> None:
+    record = {
+        "seed": 0,
+        "data": "d" * 64,
+        "made_by": {"command": "hwloop train ofa --config mini; hwloop train ofa-predictor --config RUN"},
+        "ends": {"largest": 0.9312, "smallest": 0.9, "test_images": 10_000, "data": "fashion-mnist"},
+        "files": {"one": 1_000_000, "two": 1_400_000},
+    }
+    first, second, _, words = made_by_lines(record).split("\n")
+    assert (first, second) == (
+        "    hwloop train ofa --config mini",
+        "    hwloop train ofa-predictor --config RUN",
+    )
+    assert "largest network **93.12 %** (wanted 93.0), smallest **90.00 %** (wanted 91.0)" in words
+    assert "2.4 MB" in words
 
 
 def test_the_study_shows_differences_in_points() -> None:
