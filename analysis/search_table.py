@@ -44,11 +44,18 @@ def _measured(record: Mapping[str, Any]) -> list[str]:
         found = one["best"] and one["best"]["measured"]
         if found:
             cost, data = one["best"]["predicted"]["costs"][0], found["data"]
-            line = f"{100 * found['accuracy']:.2f} % of {data['test_images']:,} test images of {data['name']}"
+            line = f"{_quality(found)} of {data['test_images']:,} test images of {data['name']}"
             if found["latency_s"] is not None:
                 line += f"; {_scaled(found['latency_s'], 1e3)} ms here, {_scaled(cost['latency_s'], 1e3)} predicted"
             lines.append(f"measured, {one['device']}, {one['budget']}: {line}; in {found['folder']}")
     return lines
+
+
+def _quality(found: Mapping[str, Any]) -> str:
+    if "accuracy" in found:
+        return f"{100 * found['accuracy']:.2f} %"
+    values = {name: one["value"] for name, one in found["measures"].items()}
+    return ", ".join(f"{name.removesuffix('_db').upper()} {value:.3g}" for name, value in values.items()) or "nothing"
 
 
 def _figures(cost: Mapping[str, Any]) -> tuple[str, ...]:

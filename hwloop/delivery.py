@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.ofa.deliver import Host
     from models.search.constraint import Target
+    from models.search.host import Host
     from models.search.study import Study
     from sim.mobile_cost.profile import DeviceProfile
 
@@ -67,7 +67,7 @@ def hosts_of(targets: Iterable[Target]) -> dict[str, Host]:
 def host_of(profile: DeviceProfile) -> Host | None:
     """How `profile` was measured, where it is of this machine; else None."""
     from hwloop.profile_command import machine_words
-    from models.ofa.deliver import Host
+    from models.search.host import Host
 
     if profile.label != "measured":
         return None

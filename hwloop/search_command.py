@@ -88,6 +88,8 @@ def search(family: str, devices: str | None, out: str | None, json_path: str | N
             epochs, finalists = options["finetune_epochs"], options["finalists"]
             add_networks(delivery, record, targets, out, epochs=epochs, finalists=finalists)
             write_record(Path(out), "search.json", record)
+            if "teacher" in record:
+                _write_page(Path(out), record)
     deliver(record, json_path, lambda: _show(record))
 
 
@@ -206,6 +208,13 @@ def _write(folder: Path, record: dict[str, Any]) -> None:
     write_record(folder, "search.json", record)
     write_figure(record, folder / "search.svg")
     click.echo(f"wrote {folder / 'search.svg'}", err=True)
+
+
+def _write_page(folder: Path, record: dict[str, Any]) -> None:
+    from analysis.image_page import write_image_page
+
+    write_image_page(record, folder / "index.html")
+    click.echo(f"wrote {folder / 'index.html'}", err=True)
 
 
 def _show(record: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.gan import quality
 from models.gan.adapter import Adapter
@@ -29,6 +29,9 @@ from sim.cache import ResultCache, fingerprint
 from sim.errors import ConfigError, InputError, nearest
 from sim.settings import validate_config
 from sim.workload import Context, WorkloadBatch
+
+if TYPE_CHECKING:
+    from models.gan.deliver import Delivery
 
 MEASURES = {"kid": True, "frechet": True, "psnr_db": False, "ssim": False, "l1": True}
 """What a network can be scored by, and whether less is better."""
@@ -152,6 +155,12 @@ class GanFamily:
         if Path(name).is_dir():
             return GanSpace(load_run(Path(name))[0].family)
         return GanSpace(released_family(name, resolutions[0] if resolutions else 256))
+
+    def delivery(self, space: str, supernet: str | None, data: str | None) -> Delivery:
+        """What makes generators of the winners, from the run in folder `space`. Raises InputError, ConfigError."""
+        from models.gan.deliver import Delivery
+
+        return Delivery(space, supernet, data)
 
 
 def released_family(name: str, side: int = 256) -> ResNetFamily | SpadeFamily:

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +27,15 @@ from models.ofa.train import Task, Trainer
 from models.ofa.train_config import LR_BATCH
 from models.ofa.train_phases import Phase
 from models.ofa.trained import Images, Trained, config_for
+from models.search.host import Host, timed
 from sim.errors import InputError
 from sim.files import write_text
-from sim.mobile_cost.host_measure import measure_module
 
 SCHEMA = "hwloop.network/1"
 WEIGHTS, DESCRIPTION, ONNX = "network.safetensors", "architecture.json", "network.onnx"
-MEASURE_S = 3.0
 _FINETUNE_LR = 0.005
 _CHECKED_IMAGES = 32
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Host:
-    """How the host's own profile was measured, and so how a network is measured beside its prediction."""
-
-    threads: int = 1
-    dtype: str = "float32"
-    batch_size: int = 1
-    target: str = "cpu"
 
 
 def deliver(
@@ -79,7 +67,7 @@ def deliver(
         "accuracy": accuracy,
         "accuracy_supernet": before,
         "finetune_epochs": finetune_epochs,
-        **latency(plain, arch, host),
+        **timed(plain, (trained.space.in_channels, arch.r, arch.r), host),
         "data": images.record(trained),
         "onnx_largest_difference": difference,
     }
@@ -126,18 +114,6 @@ def load_network(folder: str | Path) -> MobileNet:
     return plain
 
 
-def latency(plain: MobileNet, arch: Architecture, host: Host | None, budget_s: float = MEASURE_S) -> dict[str, Any]:
-    """{latency_s, latency}: seconds of one call on the host, and how it was measured; None without `host`."""
-    if host is None:
-        return {"latency_s": None, "latency": None}
-    kind = getattr(torch, host.dtype)
-    example = torch.rand(host.batch_size, plain.space.in_channels, arch.r, arch.r, dtype=kind, device=host.target)
-    module = plain if (host.dtype, host.target) == ("float32", "cpu") else _moved(plain, host)
-    found = measure_module(module, example, threads=host.threads, budget_s=budget_s)
-    how = {"runs": found.runs, "spread": found.spread, "hindered": found.hindered, "fastest_s": found.fastest_s}
-    return {"latency_s": found.latency_s, "latency": how | dataclasses.asdict(host)}
-
-
 def finetuned(
     trained: Trained,
     images: Images,
@@ -173,12 +149,6 @@ def accuracy_on(network: torch.nn.Module, scored: Batches, side: int) -> float:
 
 def _accuracy(trained: Trained, images: Images, arch: Architecture, plain: MobileNet) -> float:
     return Evaluator(plain, trained.space, images.calibration, images.test).accuracy(arch)
-
-
-def _moved(plain: MobileNet, host: Host) -> torch.nn.Module:
-    import copy
-
-    return copy.deepcopy(plain).to(device=host.target, dtype=getattr(torch, host.dtype))
 
 
 def _make(folder: Path) -> None:

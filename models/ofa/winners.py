@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from models.ofa.architecture import Architecture, Population
-from models.ofa.deliver import Host, deliver
+from models.ofa.deliver import deliver
 from models.ofa.evaluate import Evaluator
 from models.ofa.onnx_file import require_onnx
 from models.ofa.search import OFASpace
 from models.ofa.trained import load_supernet, open_images, shipped
 from models.search.constraint import Target
+from models.search.host import Host
 
 Progress = Callable[[str, int, int], None]
 

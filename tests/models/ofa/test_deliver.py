@@ -15,11 +15,10 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from models.data.augment import plain_batch  # noqa: E402
 from models.data.fashion_mnist import SMALL  # noqa: E402
-from models.ofa import deliver as delivering  # noqa: E402
 from models.ofa import train_state  # noqa: E402
 from models.ofa.architecture import Architecture  # noqa: E402
 from models.ofa.batch_norm import recalibrate  # noqa: E402
-from models.ofa.deliver import Host, accuracy_on, deliver, load_network  # noqa: E402
+from models.ofa.deliver import accuracy_on, deliver, load_network  # noqa: E402
 from models.ofa.lowering import lower  # noqa: E402
 from models.ofa.onnx_file import write_onnx  # noqa: E402
 from models.ofa.space import space  # noqa: E402
@@ -27,6 +26,7 @@ from models.ofa.supernet import Supernet  # noqa: E402
 from models.ofa.train_config import read_config  # noqa: E402
 from models.ofa.trained import Images, Trained, load_supernet, open_images, shipped  # noqa: E402
 from models.ofa.winners import folder_name  # noqa: E402
+from models.search.host import Host, timed  # noqa: E402
 from sim.errors import ConfigError, InputError, InvariantError  # noqa: E402
 
 
@@ -82,9 +82,9 @@ def test_the_files_say_what_the_supernet_says(
 
 
 def test_latency_is_measured_only_where_the_device_is_here(trained: Trained, arch: Architecture) -> None:
-    plain = trained.net.export(arch)
-    assert delivering.latency(plain, arch, None) == {"latency_s": None, "latency": None}
-    found = delivering.latency(plain, arch, Host(threads=1), budget_s=0.05)
+    plain, shape = trained.net.export(arch), (1, arch.r, arch.r)
+    assert timed(plain, shape, None) == {"latency_s": None, "latency": None}
+    found = timed(plain, shape, Host(threads=1), budget_s=0.05)
     assert found["latency"]["fastest_s"] <= found["latency_s"]
     assert found["latency"]["threads"] == 1
 

@@ -1,0 +1,152 @@
+"""Winners of a search over generators: weights, ONNX, images beside those of the teacher, and what was measured.
+
+A delivered folder holds ``generator.safetensors`` (a state dict), ``generator.onnx`` (checked with onnxruntime),
+``generator.json`` and ``samples.png``: rows of input, teacher's image, compressed image and, where there are pairs, the
+truth. The weights are those of the supernet, or of a fine-tuning that starts from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from models.gan import quality
+from models.gan.extractor import FEATURES, load_extractor
+from models.gan.images import Array
+from models.gan.search import load_run
+from models.gan.stage import load_part
+from models.gan.study import EXTRACTOR
+from models.gan.train import TEACHER, cost, save_generator, translate
+from models.gan.train_config import teacher_family
+from models.ofa.onnx_file import require_onnx, write_onnx
+from models.ofa.winners import folder_name
+from models.search.constraint import Target
+from models.search.host import Host, timed
+from sim.errors import ConfigError, InputError
+from sim.files import atomic_path, write_text
+
+SCHEMA = "hwloop.generator/1"
+WEIGHTS, ONNX, DESCRIPTION, SAMPLES = "generator.safetensors", "generator.onnx", "generator.json", "samples.png"
+_SHOWN, _CHECKED = 8, 4
+Progress = Callable[[str, int, int], None]
+
+
+class Delivery:
+    """A finished run, opened and checked before a search begins."""
+
+    def __init__(self, space: str, supernet: str | None = None, data: str | None = None) -> None:
+        """space: the folder of the run. Raises ConfigError, InputError: no run, options that say nothing here."""
+        require_onnx()
+        for option, given in (("--supernet", supernet), ("--data", data)):
+            if given is not None:
+                raise ConfigError(f"{option} {given} says nothing to gan, whose run has its own; nearest: --space DIR")
+        folder = Path(space)
+        if not folder.is_dir():
+            raise ConfigError(f"no trained run {space!r}; nearest: --space DIR of 'hwloop train gan --out DIR'")
+        self.work, self.net = load_run(folder)
+        self.extractor = load_extractor(folder / EXTRACTOR) if (folder / EXTRACTOR).is_file() else None
+        family, channels = teacher_family(self.work.config, self.work.images)
+        self.teacher = load_part(folder / f"{TEACHER}.safetensors", "generator", family.build(channels)).eval()
+        self._teacher: dict[str, Any] | None = None
+
+    def deliver(
+        self,
+        record: dict[str, Any],
+        out: Path,
+        targets: Sequence[Target],
+        hosts: Mapping[str, Host],
+        *,
+        finalists: int = 1,
+        finetune_epochs: float = 0.0,
+        progress: Progress | None = None,
+    ) -> None:
+        """Make ``out/<device>-<budget>`` for each winner and write what was measured into its ``best.measured``.
+
+        hosts: the devices that are this machine; others get no measured latency. finetune_epochs: passes over the
+        training images. Raises ConfigError for finalists, which only ``ofa`` has.
+        """
+        if finalists > 1:
+            raise ConfigError(f"--finalists {finalists} says nothing to gan; nearest: --finalists 1")
+        won = [one for one in record["searches"] if one["best"] is not None]
+        for place, one in enumerate(won):
+            if progress is not None:
+                progress("delivering", place, len(won))
+            here = next((hosts[name] for name in one["devices"] if name in hosts), None)
+            folder = out / folder_name(one["device"], one["budget"])
+            channels = tuple(one["best"]["arch"]["channels"])
+            one["best"]["measured"] = self._make(channels, folder, here, finetune_epochs)
+        record["supernet"] = {"folder": str(self.work.out), "data": self.work.images.sha256}
+        record["teacher"] = self._of_teacher()
+
+    def _make(self, channels: tuple[int, ...], folder: Path, host: Host | None, epochs: float) -> dict[str, Any]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from None
+        images = self.work.images
+        net = self.work.ready(self._trained(channels, epochs))
+        fake = translate(images, net, images.test)
+        checked = images.inputs(images.test.inputs[:_CHECKED])
+        measured = {
+            "measures": self._measures(fake),
+            "finetune_epochs": epochs,
+            **timed(net, tuple(checked.shape[1:]), host),
+            "data": {"name": images.name, "sha256": images.sha256, "test_images": len(images.test)},
+            "onnx_largest_difference": write_onnx(net, checked, folder / ONNX),
+        }
+        self._draw(fake, folder / SAMPLES)
+        note = {"schema": SCHEMA, **cost(self.work.family, channels)}
+        save_generator(folder / WEIGHTS, net, note)
+        write_text(folder / DESCRIPTION, json.dumps(note | {"measured": measured}, indent=1) + "\n")
+        return measured | {"folder": str(folder), "samples": str(folder / SAMPLES)}
+
+    def _trained(self, channels: tuple[int, ...], epochs: float) -> nn.Module:
+        if not epochs:
+            return self.net.export(channels)
+        steps = max(1, round(epochs * len(self.work.images.train) / self.work.config.batch))
+        name = f"finetuned-{'-'.join(map(str, channels))}-{steps}"
+        return self.work.student(name, channels, steps - steps // 2, steps // 2, start=self.net)
+
+    def _of_teacher(self) -> dict[str, Any]:
+        """Costs and measures of the teacher on the test images."""
+        if self._teacher is None:
+            fake = translate(self.work.images, self.teacher, self.work.images.test)
+            self._teacher = {**cost(*self.work.teacher_network()), "measures": self._measures(fake)}
+        return self._teacher
+
+    def _measures(self, fake: Array) -> dict[str, Any]:
+        """Those that the images allow; set distances only with the run's extractor and enough images."""
+        images, truth = self.work.images, self.work.images.test.targets
+        if self.extractor is not None and len(fake) >= quality.LEAST_PER_FEATURE * FEATURES:
+            return quality.evaluate(fake, truth, self.extractor, aligned=images.aligned)
+        if not images.aligned:
+            return {}
+        pairs = (("l1", quality.l1), ("psnr_db", quality.psnr), ("ssim", quality.ssim))
+        return {name: {"value": float(measure(fake, truth).mean())} for name, measure in pairs}
+
+    def _draw(self, fake: Array, path: Path) -> None:
+        """Some test images, a row each: input, teacher, compressed and the truth where there is one."""
+        from PIL import Image
+
+        images, part = self.work.images, self.work.images.test
+        rows = np.linspace(0, len(part) - 1, min(_SHOWN, len(part))).astype(int)
+        some = type(part)(part.inputs[rows], part.targets[rows], tuple(part.names[row] for row in rows))
+        columns = [_seen(some.inputs, images.labels), translate(images, self.teacher, some), fake[rows]]
+        if images.aligned:
+            columns.append(some.targets)
+        sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)
+        with atomic_path(path) as fresh:
+            Image.fromarray(sheet).save(fresh, format="PNG")
+
+
+def _seen(inputs: Array, labels: int) -> Array:
+    """Inputs as colours: label maps get shades of grey."""
+    if not labels:
+        return inputs
+    grey: Array = (inputs.astype(np.int64) * 255 // max(labels - 1, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=3)
