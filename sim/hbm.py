@@ -3,7 +3,8 @@
 A request is a vector of bursts by channel. A unit may add to a channel's queue only while its own last burst there is
 less than its queue away; what does not fit waits with the unit and is asked for again at a later time, behind what the
 others have queued by then. So units that want the same channel take turns. `turn_bursts` is how much one turn may
-queue at once beyond that: one burst is the machine, more is coarser and takes fewer events.
+queue at once beyond that: one burst is the machine, more is coarser and takes fewer events. `turn_share` is larger
+for a unit whose requests are several bursts in one channel, which it queues together.
 Not modelled: banks, row buffers, refresh.
 """
 
@@ -25,6 +26,7 @@ class Hbm:
         self.latency = latency_cycles
         self.burst_cycles = burst_cycles
         self.turn_bursts = 1
+        self.turn_share = [1.0] * units
         self.bursts = 0
         self._queued = [np.zeros(channels) for _ in range(units)]
 
@@ -35,7 +37,13 @@ class Hbm:
         to queue, first -1 where none fitted), and when to ask again for the rest: -1 if there is none.
         """
         first, last, again, bursts = _queue(
-            self.free, self._queued[unit], loads, now, self.burst_cycles, queue_cycles, self.turn_bursts
+            self.free,
+            self._queued[unit],
+            loads,
+            now,
+            self.burst_cycles,
+            queue_cycles,
+            max(1, int(self.turn_bursts * self.turn_share[unit])),
         )
         self.bursts += bursts
         return first, last, again

@@ -1,9 +1,10 @@
 """One merge round in the event model: its units as SimPy processes, and what they wait for.
 
-Where the rows of the output matter one by one (small buffers, long latency), three things decide, and are here: lines
+Where the rows of the output matter one by one (small buffers, long latency), four things decide, and are here: lines
 for which there is room only once an older row is done are asked for then; a line that another block asked for arrives
-when that block's lines do; and while the tree waits for the last input of a row, its first layer works ahead as far as
-the node FIFOs hold.
+when that block's lines do; a row is merged, and written, from when its last input has its first line, so that the
+writer is in the channels before the lines of the next row; and while the tree waits for that, its first layer works
+ahead as far as the node FIFOs hold.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ import simpy
 
 from sim.events import BLOCKED, BUSY, MEMORY, STARVED, Ledger, Stage, Wait, Window
 from sim.hbm import Hbm, Loads
+from sim.sparch.channel_turns import set_turns
 from sim.sparch.plan import Plan, RoundPlan
 from sim.sparch.product import RoundCounts
-from sim.sparch.row_release import loaded_by, merged_share
+from sim.sparch.row_release import last_heads, last_parts, loaded_by, merged_share
 from sim.sparch.tree_rate import LEAF_FIFO_FILL, ahead_cycles, layer_cycles
-
-TURNS, LONGEST_TURN = 1000, 128
-"""A channel's bursts of a round pass in about so many turns, of no more than so many bursts (resolution only)."""
 
 Transfer = Generator[simpy.Event, Any, float]
 
@@ -39,16 +38,14 @@ class RoundMachine:
         self.fetch_watermark = plan.config.fetch_watermark
         self.far_queue_cycles = plan.config.fetch_queue_bursts * plan.config.burst_cycles
         counts, traffic, config = planned.counts, planned.traffic, plan.config
-        bursts = (
-            (traffic.a_loads + traffic.b_loads + traffic.partial_loads + traffic.out_loads).sum(axis=0).max(initial=0)
-        )
-        hbm.turn_bursts = int(np.clip(bursts // TURNS, 1, LONGEST_TURN))
+        set_turns(hbm, planned, config)
         self.blocks = counts.out.size
         self.a_loads, self.b_loads = list(traffic.a_loads.copy()), list(traffic.b_loads.copy())
         self.partial_loads, self.out_loads = list(traffic.partial_loads.copy()), list(traffic.out_loads.copy())
         self.a_upto = [0, *np.cumsum(counts.a_elements).tolist()]
         self.looked_up = 0
         self.delivered = env.now
+        self.first = [0.0] * 4
         self.fetch_cycles = (counts.a_elements / config.column_fetchers).tolist()
         self.lookup_cycles = (np.maximum(counts.requests, counts.a_elements) / config.prefetch.fetchers).tolist()
         self.multiply_cycles = (counts.slots / config.multipliers.groups).tolist()
@@ -57,6 +54,7 @@ class RoundMachine:
         chunk = config.chunk_elements
         deliver = -(-chunk // config.merge_tree.width) / chunk
         self.deliver_cycles = (counts.partial_in * deliver).tolist()
+        self.request_cycles = (counts.partial_in / (chunk * config.dram.channels)).tolist()
         self.has_partials = (traffic.partial_loads.sum(axis=1) > 0).tolist()
         self._connect(counts, planned, plan)
         self.processes = [
@@ -89,9 +87,10 @@ class RoundMachine:
         self.late = [0.0 if late < 0.02 else 1.0 if late > 0.98 else late for late in self.buffer.late_share]
         self.row_last, self.rows = counts.row_last.tolist(), counts.rows.tolist()
         self.after_miss_cycles = (after_miss * counts.slots / config.multipliers.groups).tolist()
-        # half a chunk of every stream is used up but not yet released
-        begun = len(planned.inputs.partials) * config.chunk_elements / 2
-        self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth - begun)
+        # half a chunk of every stream is used up but not yet released; what is in the leaf FIFOs has left the pool
+        streams = len(planned.inputs.partials)
+        delivered = streams * (config.merge_tree.fifo_depth * LEAF_FIFO_FILL - config.chunk_elements / 2)
+        self.pool = Window(self.merged, counts.partial_in, config.partials.fifo_depth + delivered)
         inputs = planned.inputs.leaves.size + len(planned.inputs.partials)
         entering = counts.layer_in[:, 0] if config.layers else counts.out
         capacity = inputs * config.merge_tree.fifo_depth * LEAF_FIFO_FILL
@@ -103,10 +102,12 @@ class RoundMachine:
         self.arrived = [0.0] * self.blocks
         self.merged_share = merged_share(plan.a, plan.b, planned, depth).tolist()
         self.row_cycles = (np.array(self.tree_cycles) * parts / np.maximum(counts.rows, 1)).tolist()
-        self.row_first = counts.row_first.tolist()
+        self.row_first, self.requests = counts.row_first.tolist(), counts.requests.tolist()
         self.ahead = [0.0] * self.blocks
-        streams = len(planned.inputs.partials) * (counts.partial_in > 0)
-        active = counts.a_elements * parts / np.maximum(counts.rows, 1) + streams
+        last_lines = last_parts(plan.a, plan.lines, planned)
+        self.last_lines, self.last_heads = np.maximum(last_lines, 1).tolist(), last_heads(last_lines, counts)
+        self.early, self.misses_from = [-1.0] * self.blocks, [-1.0] * self.blocks
+        active = counts.a_elements * parts / np.maximum(counts.rows, 1) + streams * (counts.partial_in > 0)
         self.ahead_cycles = ahead_cycles(active, config).tolist()
         self.out_fifo = Window(self.written, counts.out, max(config.partials.fifo_depth, config.merge_tree.width))
 
@@ -117,28 +118,25 @@ class RoundMachine:
     def _work(self, ledger: Ledger, stage: Stage, block: int, cycles: float, *sources: tuple[Stage, float]) -> Wait:
         """Work on `block` for `cycles`; it does not end before each source has ended it plus a lag."""
         ready = self.env.now + cycles
-        known = min(source.ends[block] for source, _ in sources) >= 0
-        if known:
-            stage.end(block, max(ready, *(source.ends[block] + lag for source, lag in sources)))
-            self._passed(stage, block)
+        for source, _ in sources:
+            if source.ends[block] < 0:
+                yield source.wait_end(block)
+        stage.end(block, max(ready, *(source.ends[block] + lag for source, lag in sources)))
+        self._passed(stage, block)
+        ledger.mark(BUSY, min(ready, self.env.now))
         yield from self._until(ready)
-        ledger.mark(BUSY)
-        if not known:
-            for source, _ in sources:
-                if source.ends[block] < 0:
-                    yield source.wait_end(block)
-            stage.end(block, max(ready, *(source.ends[block] + lag for source, lag in sources)))
-            self._passed(stage, block)
+        ledger.mark(BUSY, ready)
         yield from self._until(stage.ends[block])
 
     def _transfer(self, unit: int, block: int, loads: Loads, stage: Stage | None = None) -> Transfer:
         """Queue `loads` in turns; the time at which the last has passed. `stage` begins the block with the first."""
-        hbm = self.hbm
+        hbm, waiting = self.hbm, True
         while True:
             first, last, again = hbm.queue(unit, self.env.now, loads, self._queue_cycles(unit, block))
-            if stage and first >= 0:
-                stage.begin(block, first + hbm.latency)
-                stage = None
+            if first >= 0 and waiting:
+                self.first[unit], waiting = first + hbm.latency, False
+                if stage:
+                    stage.begin(block, first + hbm.latency)
             if again < 0:
                 return last
             yield from self._until(again)
@@ -186,12 +184,15 @@ class RoundMachine:
                 loads = loads - later
             last = yield from self._transfer(1, block, loads, stage if head else None)
             ledger.mark(MEMORY)
+            self.misses_from[block] = self.first[1]
             yield from self._until(busy)
             ledger.mark(BUSY)
             if later is not None:
+                self.early[block] = max(last, self.env.now) + hbm.latency
                 yield from self.buffer.wait_last(block)
                 ledger.mark(BLOCKED)
                 last = max(last, (yield from self._transfer(1, block, later)))
+                self.misses_from[block] = self.first[1]
                 ledger.mark(MEMORY)
             yield from self.buffer.wait(self.miss_points[block])
             if self.misses[block]:
@@ -218,7 +219,9 @@ class RoundMachine:
                 continue
             yield from self.pool.wait_first(block)
             ledger.mark(BLOCKED)
+            busy = self.env.now + self.request_cycles[block]
             last = yield from self._transfer(2, block, self.partial_loads[block], stage)
+            yield from self._until(busy)
             ledger.mark(BUSY)
             yield from self.pool.wait_last(block)
             ledger.mark(BLOCKED)
@@ -250,6 +253,8 @@ class RoundMachine:
                 yield from self.leaf_fifos.wait_last(block)
                 ledger.mark(BLOCKED)
                 self._release(block, self.env.now)
+            elif self.merged.began[self.row_first[block]] >= 0:
+                self._row_begins(block)
 
     def _passed(self, stage: Stage, block: int) -> None:
         """A block that is larger than the leaf FIFOs is in them only when the tree has taken the rest."""
@@ -273,7 +278,7 @@ class RoundMachine:
         """What `_row_used` says is known for all blocks of a row as soon as its first is being merged."""
         for block in range(first, self.row_last[first] + 1):
             known = self.products.ends[block] >= 0 and self.rows[block] == 1
-            if not known or self.held_back[block] or not self.merged_share[block]:
+            if not known or self.held_back[block] or not self.merged_share[block] or self.used.ends[block] >= 0:
                 return
             self._release(block, self._row_used(block))
 
@@ -282,6 +287,18 @@ class RoundMachine:
         before = self.used.ends[block - 1] if block else 0.0
         self.used.begin(block, max(self.products.began[block], before))
         self.used.end(block, max(when, self.products.ends[block], before))
+
+    def _arrives(self, block: int, behind: int) -> float:
+        """When the line of `block` arrives that `behind` requests follow there; in the first row, if it has many."""
+        began, ends, requests = self.lines.began[block], self.lines.ends[block], self.requests[block]
+        if self.rows[block] > 1:
+            rows = self.rows[block]
+            return float(began + (ends - began) / rows * max(1 - behind * rows / max(requests, 1), 0.0))
+        late = self.late[block] * requests if self.early[block] >= 0 else requests
+        if behind >= late:
+            return max(self.early[block], began)
+        before = behind / late * max(ends - self.misses_from[block], 0.0) if self.misses[block] else 0.0
+        return float(ends - before)
 
     def _merge(self) -> Wait:
         """A row can be merged once every input has its first elements of it.
@@ -296,19 +313,16 @@ class RoundMachine:
                 if source.began[block] < 0:
                     yield source.wait_begin(block)
                 yield from self._until(source.began[block] + 1)
-            whole = self.row_last[block]
-            if lines.ends[whole] < 0:
-                yield lines.wait_end(whole)
-            if whole > block:
-                yield from self._until(lines.ends[whole] + 1)
-            first_row = (lines.ends[block] - lines.began[block]) / self.rows[block]
-            yield from self._until(lines.began[block] + first_row + 1)
+            last, behind = self.last_heads[block]
+            if lines.ends[last] < 0:
+                yield lines.wait_end(last)
+            yield from self._until(self._arrives(last, behind) + 1)
             ledger.mark(STARVED)
             yield from self.out_fifo.wait_first(block)
             ledger.mark(BLOCKED)
             stage.begin(block, self.env.now)
             cycles = self.tree_cycles[block]
-            last_row = cycles / self.rows[block]
+            last_line = min(cycles, self.row_cycles[block] / self.last_lines[block])
             waited, most = self.env.now - free, max(self.env.now - self.products.began[block] - 1, 0.0)
             work, held = self.layer_cycles[block], self.ahead_cycles[block]
             ahead = [min(done + waited, room, most) for done, room in zip(pool, held, strict=True)]
@@ -318,7 +332,7 @@ class RoundMachine:
             if self.row_first[block] == block and self.merged_share[block]:
                 self._row_begins(block)
             yield from self._work(
-                ledger, stage, block, cycles, (self.products, 1), (self.partials, 1), (lines, last_row)
+                ledger, stage, block, cycles, (self.products, 1), (self.partials, 1), (lines, last_line)
             )
             ledger.mark(STARVED)
 

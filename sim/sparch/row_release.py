@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from sim.jit import njit
 from sim.sparch.condensed import Int32s, Int64s
+from sim.sparch.distance import LineMap
 from sim.sparch.operand import Operand
 from sim.sparch.plan import RoundPlan
+from sim.sparch.product import RoundCounts
 
 FEW_ROWS = 4
 """Blocks of more rows do without: their last row is a small part of them."""
@@ -30,6 +32,30 @@ def merged_share(a: Operand, b: Operand, planned: RoundPlan, depth: int) -> npt.
         place[other | (planned.counts.rows > FEW_ROWS)] = -1
         _merged_share(a.indices, b.indptr, b.indices, elements.start, elements.element, place, depth, share)
     return share
+
+
+def last_parts(a: Operand, lines: LineMap, planned: RoundPlan) -> Int64s:
+    """Lines of the row of B that each block's last output row asks for last; 0 where it asks for none."""
+    elements, row = planned.elements, planned.counts.last_row
+    parts = np.zeros(row.size, np.int64)
+    if elements.rows.size:
+        place = np.minimum(np.searchsorted(elements.rows, row), elements.rows.size - 1)
+        b_row = a.indices[elements.element[elements.start[place + 1] - 1]]
+        parts = np.where(elements.rows[place] == row, lines.first[b_row + 1] - lines.first[b_row], 0)
+    return parts
+
+
+def last_heads(parts: Int64s, counts: RoundCounts) -> list[tuple[int, int]]:
+    """Where each block's row asks for the first line of its last input, of `parts` lines: block, requests behind it."""
+    heads = []
+    requests, first = counts.requests.tolist(), counts.row_first.tolist()
+    for block, behind in zip(counts.row_last.tolist(), np.maximum(parts - 1, 0).tolist(), strict=True):
+        last = block
+        while behind >= requests[last] and last > first[block]:
+            behind -= requests[last]
+            last -= 1
+        heads.append((last, behind))
+    return heads
 
 
 @njit

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sim.sparch.config import load_config
 from sim.sparch.operand import Operand
 from sim.sparch.plan import Plan, make_plan
-from sim.sparch.row_release import FEW_ROWS, loaded_by, merged_share
+from sim.sparch.row_release import FEW_ROWS, last_heads, last_parts, loaded_by, merged_share
 
 
 def planned(matrix: object, **settings: int) -> Plan:
@@ -54,3 +54,23 @@ def test_who_loaded_the_lines() -> None:
     source = np.array([0, 1, 0, 2, 0, -1], np.int32)
     assert loaded_by(source, np.array([2, 1, 2, 1])).tolist() == [-1, 0, 1, -1]
     assert loaded_by(source[:0], np.zeros(2, np.int64)).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_first_line_of_the_last_input_by_walking_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = sp.random_array((60, 60), density=0.2, rng=rng, format="csr")
+    plan = planned(matrix, event__block_elements=16, merge_tree__ways=64, prefetch__line_elements=4)
+    (one,) = plan.rounds
+    counts = one.counts
+    parts = last_parts(plan.a, plan.lines, one)
+    lengths = np.diff(matrix.indptr)
+    heads = last_heads(parts, counts)
+    assert (parts > 1).any()
+    for block, row in enumerate(counts.last_row.tolist()):
+        columns = matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]
+        assert parts[block] == (-(-lengths[columns.max()] // 4) if columns.size else 0)
+        whole = range(int(counts.row_first[block]), int(counts.row_last[block]) + 1)
+        asked = [(place, left) for place in whole for left in range(int(counts.requests[place]) - 1, -1, -1)]
+        if len(asked) >= parts[block] > 0 and counts.rows[block] == 1:
+            assert heads[block] == asked[-int(parts[block])]
