@@ -162,7 +162,7 @@ class _Planner:
             elements,
             partials,
             ways=self.config.merge_tree.ways,
-            lanes=self.config.multipliers.lanes,
+            lanes=min(self.config.multipliers.lanes, self.config.merge_tree.fifo_depth),  # a leaf FIFO takes no more
             line_elements=self.config.prefetch.line_elements,
             limits=block_limits(self.config),
             accumulator=self.accumulator,
