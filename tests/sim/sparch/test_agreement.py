@@ -1,9 +1,9 @@
 """The event model held to the cycle model: the same bytes, and cycles within 5 % or 200.
 
 Node FIFOs of less than two merger widths are let off with 15 %, and flagged. Of the 240 random cases of a seed some
-stay outside: in seeds 0 to 13 41 of 3360 (1.2 %), of which 25 are flagged; the model was worked on with seeds 0 to 6.
-Seeds 3 and 10 are checked case by case, and were chosen since the model before this one had none outside there; this
-one has the case that is named. The slow test counts those outside over seeds 0 to 11 as they come.
+stay outside: in seeds 200 to 206, not looked at before, 8 of 1680 (0.5 %), of which 6 are flagged. Seeds 3 and 10 are
+checked case by case, and were chosen since an earlier model had none outside there. The slow test counts those outside
+over seeds 0 to 11, with which the model was worked on, as they come.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from sim.sparch.plan import make_plan
 
 REAL = ("p2p-Gnutella31", "ca-CondMat", "wiki-Vote", "poisson3Da", "m133-b3")
 CLEAN_SEEDS = (3, 10)
-KNOWN_OUTSIDE: set[tuple[int, int, int]] = set()
-"""Seed, machine and matrix."""
 COUNTED_SEEDS = range(12)
 
 
@@ -104,14 +102,12 @@ def test_far_machines(seed: int, machine: int) -> None:
         pair = Pair.of(matrix, config)
         where = f"seed {seed}, machine {machine}, matrix {place} ({KINDS[place % 5]})"
         assert pair.event_bursts == pair.cycle_bursts, where
-        assert pair.inside or (seed, machine, place) in KNOWN_OUTSIDE, (
-            f"{where}: event {pair.event}, cycle {pair.cycle}: {pair.deviation:+.1%}"
-        )
+        assert pair.inside, f"{where}: event {pair.event}, cycle {pair.cycle}: {pair.deviation:+.1%}"
 
 
 @pytest.mark.slow
 def test_far_machines_of_other_seeds() -> None:
-    """All but 1 in 40 within the tolerance, none of the rest by more than 35 %."""
+    """All but 1 in 80 within the tolerance, none of the rest by more than 35 %."""
     outside: list[tuple[float, str]] = []
     for seed in COUNTED_SEEDS:
         matrices, configs = far_cases(seed)
@@ -127,7 +123,7 @@ def test_far_machines_of_other_seeds() -> None:
     total = len(COUNTED_SEEDS) * MACHINES * MATRICES
     worst = "\n".join(text for _, text in outside[:20])
     print(f"{len(outside)} of {total} outside; the worst:\n{worst}")
-    assert len(outside) <= 0.025 * total, worst
+    assert len(outside) <= 0.0125 * total, worst
     assert all(abs(deviation) <= 0.35 for deviation, _ in outside), worst
 
 
