@@ -1,7 +1,8 @@
 """Evolution as published for Once-for-All, a generation at a time.
 
 The parents (the best quarter) stay; half of the children are mutants of a parent, half are crossed from two. A child
-that breaks a constraint is drawn again from the same parents (Cai et al., ICLR 2020, and the released finder).
+that breaks a constraint is drawn again from the same parents (Cai et al., ICLR 2020, and the released finder). Unlike
+there no two parents are the same network: in a small space copies of one would soon be all of them.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ class Evolution(Method[P]):
             self.note(self.current)
             return
         size = max(1, round(self.settings.parents * self.settings.population))
-        order = np.argsort(-self.current.scores, kind="stable")[:size]
-        parents = take(self.problem, self.current, order)
+        parents = take(self.problem, self.current, self._best_distinct(self.current, size))
         fresh = self.offspring(parents)
         self.current = join(self.problem, [parents, fresh])
         self.note(fresh)
+
+    @staticmethod
+    def _best_distinct(rated: Rated[P], count: int) -> Places:
+        """Rows of the best `count` networks of which no two have the same score and values."""
+        found = np.column_stack([-rated.scores, rated.values])
+        return np.unique(found, axis=0, return_index=True)[1][:count]
 
     def _first(self) -> Rated[P]:
         population, values, self.pulled = feasible_sample(

@@ -171,4 +171,6 @@ def test_the_shipped_predictor_s_winners_beat_random_search() -> None:
         )
         for one, other in zip(found, drawn, strict=True):
             assert one["best"]["predicted"]["costs"][0]["latency_s"] <= one["constraint"][0]["limit"]
-            assert one["best"]["predicted"]["accuracy"] > other["best"]["predicted"]["accuracy"]
+            mine, theirs = one["best"], other["best"]
+            better = mine["predicted"]["accuracy"] > theirs["predicted"]["accuracy"]
+            assert better or mine["arch"] == theirs["arch"]  # where few networks keep it, chance can find the best too
