@@ -52,7 +52,6 @@ class Delivery:
         self.extractor = load_extractor(folder / EXTRACTOR) if (folder / EXTRACTOR).is_file() else None
         family, channels = teacher_family(self.work.config, self.work.images)
         self.teacher = load_part(folder / f"{TEACHER}.safetensors", "generator", family.build(channels)).eval()
-        self._teacher: dict[str, Any] | None = None
 
     def deliver(
         self,
@@ -114,10 +113,8 @@ class Delivery:
 
     def _of_teacher(self) -> dict[str, Any]:
         """Costs and measures of the teacher on the test images."""
-        if self._teacher is None:
-            fake = translate(self.work.images, self.teacher, self.work.images.test)
-            self._teacher = {**cost(*self.work.teacher_network()), "measures": self._measures(fake)}
-        return self._teacher
+        fake = translate(self.work.images, self.teacher, self.work.images.test)
+        return {**cost(*self.work.teacher_network()), "measures": self._measures(fake)}
 
     def _measures(self, fake: Array) -> dict[str, Any]:
         """Those that the images allow; set distances only with the run's extractor and enough images."""

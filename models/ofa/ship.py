@@ -64,8 +64,8 @@ def train(
     curves = _curves(folder)
     tensors, note = train_state.load_tensors(folder / train_state.WEIGHTS)
     trained = load_supernet(folder / train_state.WEIGHTS, str(note.get("space")))
-    counts = _counts(trained.config, settings)
-    known, unseen = _scored(folder / train_state.WEIGHTS, trained, counts, data, seed, progress)
+    chosen = _with_counts(trained.config, settings)
+    known, unseen = _scored(folder / train_state.WEIGHTS, trained, chosen, data, seed, progress)
     made_by = {
         "command": command(trained.config, trained.seed),
         "curves": f"{trained.space.name}_curves.json",
@@ -157,7 +157,7 @@ def _curves(folder: Path) -> bytes:
     return text
 
 
-def _counts(config: TrainConfig, settings: tuple[str, ...]) -> TrainConfig:
+def _with_counts(config: TrainConfig, settings: tuple[str, ...]) -> TrainConfig:
     """The configuration with settings of ``study`` changed. Raises ConfigError for any other."""
     chosen = dict(parse_setting(TrainConfig, text) for text in settings)
     for key in chosen:
