@@ -24,10 +24,10 @@ def write_image_page(record: Mapping[str, Any], path: Path) -> None:
     """
     won = [one for one in record["searches"] if one["best"] is not None and one["best"].get("measured")]
     rows = [("teacher", _teacher(record["teacher"])), *((_name(one), _winner(one, record["teacher"])) for one in won)]
-    heads = ("network", "M MACs", "times fewer", "k params", "predicted ms", "measured ms here")
+    heads = ("network", "M MACs", "times fewer", "k params", "predicted ms", "ms here")
     words = "MACs and parameters are counted, milliseconds predicted or measured as said, the rest measured on "
     data = won[0]["best"]["measured"]["data"] if won else {"test_images": 0, "name": "no images"}
-    caption = f"{words}{data['test_images']:,} test images of {data['name']} that no training and no search has seen."
+    caption = f"{words}{data['test_images']:,} test images ({data['name']}) that no training and no search has seen."
     body = [Html("<h1>Compressed generators</h1>"), table((*heads, *(head for _, head, _ in _SHOWN)), rows, caption)]
     body += [section(_name(one), _images(one["best"]["measured"]), f"winner-{place}") for place, one in enumerate(won)]
     write_text(path, page("Compressed generators", "\n".join(body)))
@@ -74,7 +74,8 @@ def _images(measured: Mapping[str, Any]) -> Html:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     order = "input, teacher, compressed" + (", truth" if "psnr_db" in measured["measures"] else "")
     return Html(
+        f"<p>From left to right: {text(order)}.</p>"
         f'<figure><img src="data:image/png;base64,{inside}" alt="{text(order)}, a row for each image" '
         f'style="width:100%;max-width:34rem;image-rendering:pixelated">'
-        f"<figcaption>{text(order.capitalize())}; {text(measured['folder'])}</figcaption></figure>"
+        f"<figcaption>{text(measured['folder'])}</figcaption></figure>"
     )
