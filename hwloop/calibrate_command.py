@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--adapt", "known", metavar="DEVICE", multiple=True, help="Adapt this known device; repeatable.")
 @click.option("--choose", "count", type=click.IntRange(min=1), metavar="N", help="Say which N networks to measure.")
 @click.option("--from", "pool", metavar="F.jsonl", help="The networks to choose from, and that TABLE may name.")
+@click.option("--exact", is_flag=True, help="Keep operators of TABLE as a look-up table; the model answers the rest.")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Date in the profile (default: today).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the cross-validation.")
 @json_option
@@ -37,6 +38,7 @@ def calibrate(
     known: tuple[str, ...],
     count: int | None,
     pool: str | None,
+    exact: bool,
     date: datetime.datetime | None,
     seed: int,
     json_path: str | None,
@@ -52,12 +54,17 @@ def calibrate(
 
     Try: hwloop calibrate mine.csv --out mine.toml; hwloop predict zoo/mobilenet_v2 --device-file mine.toml
 
+    A table of operators, looked up: networks of measured operators cost their sum, others in part what the model says:
+    hwloop calibrate operators.csv --exact --out mine.toml
+
     \b
     New device in ten measurements:
       hwloop calibrate --choose 10 --adapt note10 --out mine.csv    (measure, fill in latency_ms)
       hwloop calibrate mine.csv --adapt note10 --out mine.toml
     """
     _check(table, out, known, count, pool)
+    if exact and (known or count is not None):
+        raise click.UsageError("--exact keeps operators of TABLE, not of a known device; nearest: without --adapt")
     from sim.files import require_writable
 
     for path in (out, json_path):
@@ -68,7 +75,7 @@ def calibrate(
         deliver(record, json_path, lambda: _show_chosen(record))
         return
     day = date.date().isoformat() if date else None
-    record = calibrate_table(str(table), str(out), name or Path(str(out)).stem, seed, known, pool, day)
+    record = calibrate_table(str(table), str(out), name or Path(str(out)).stem, seed, known, pool, day, exact)
     deliver(record, json_path, lambda: _show(record))
 
 
@@ -96,25 +103,29 @@ def calibrate_table(
     known: tuple[str, ...] = (),
     pool: str | None = None,
     date: str | None = None,
+    exact: bool = False,
 ) -> dict[str, Any]:
     """Fit, write the profile to `out`, and say what it is as plain values. date: today where None.
 
-    known: devices to adapt instead of fitting. Same table, seed and date: the same bytes. Raises InputError,
-    ConfigError.
+    known: devices to adapt instead of fitting. exact: keep measured operators as a look-up table. Same table, seed and
+    date: the same bytes. Raises InputError, ConfigError.
     """
     from hwloop.devices_command import describe
     from sim.mobile_cost.adaptation import adapted_profile
     from sim.mobile_cost.calibrate import calibrate as fit
     from sim.mobile_cost.canonical import read
+    from sim.mobile_cost.exact import exact_table
     from sim.mobile_cost.profiles import profile_of, today
 
     devices = _devices(known)
     measured = read(table, name, resolve=_resolve, pool=_pool(pool, devices) if pool else None)
+    kept = dict(exact_table(measured).seconds) if exact else {}
     about, day = f"from {Path(table).name}", today() if date is None else date
     if devices:
         profile = adapted_profile(name, devices, measured, description=about, date=day)
     else:
         profile = profile_of(name, fit([measured], seed), [measured], description=about, date=day)
+    profile = profile.model_copy(update={"exact": kept})
     profile.save(out)
     return {
         "schema": "hwloop.calibration/1",

@@ -76,7 +76,8 @@ def parts(model: DeviceModel, batch: WorkloadBatch) -> Array:
 
 def scaled(model: DeviceModel, speed: float, each: Array) -> DeviceModel:
     """`model` on a device that takes `speed` times as long, and `each` of PARTS times that for a part."""
-    return replace(model, components=tuple(_scaled(one, speed, each[_PART]) for one in model.components))
+    components = tuple(_scaled(one, speed, each[_PART]) for one in model.components)
+    return replace(model, components=components, exact=None)
 
 
 def _scaled(one: Component, speed: float, each: Array) -> Component:
@@ -151,7 +152,7 @@ def _interval(errors: Array) -> Interval:
 
 def _with_energy(model: DeviceModel, known: EnergyModel | None, data: Measurements, errors: Array) -> Adapted:
     """Energy of the known device times what the new one needs; power alone if that has none; none if not measured."""
-    plain = replace(model, energy=None, energy_interval=None)
+    plain = replace(model, energy=None, energy_interval=None, exact=None)
     rows = np.flatnonzero(np.isfinite(data.energy_j) & (data.energy_j > 0)) if len(data.energy_j) else np.zeros(0, int)
     if len(rows) < few_shot.FEWEST:
         return Adapted(plain, errors, np.zeros(0))

@@ -91,15 +91,13 @@ def calibrate(measurements: Sequence[Measurements], seed: int = 0) -> Calibratio
     rows = len(data)
     data, groups, values = data.select(some), groups[some], values[some]
     errors, fold_values, crossed = _cross_fit(data, form, recipe, groups, seed)
-    interval = conformal(errors, fold_values, seed)
+    interval = conformal(errors, values, seed)
     energy, energy_interval, energy_errors = None, None, np.zeros(0)
     if data.has_energy:
         predicted = data.latency_s * np.exp(-errors)
         energy, energy_recipe = _energy(data, form, predicted, values, groups, seed)
         energy_errors = _cross_energy(data, form, energy_recipe, predicted, fold_values, crossed, seed)
-        energy_interval = conformal(
-            energy_errors[np.isfinite(energy_errors)], fold_values[np.isfinite(energy_errors)], seed
-        )
+        energy_interval = conformal(energy_errors[np.isfinite(energy_errors)], values[np.isfinite(energy_errors)], seed)
     model = DeviceModel(
         (Component(kernel, correction, form.variant),),
         interval,

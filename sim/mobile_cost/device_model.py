@@ -17,6 +17,7 @@ from sim.mobile_cost.residual import Residual, features
 
 if TYPE_CHECKING:
     from sim.mobile_cost.energy import EnergyModel
+    from sim.mobile_cost.exact import ExactTable
     from sim.workload import WorkloadBatch
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -53,7 +54,8 @@ class Prediction:
 class DeviceModel:
     """Components, the interval of their sum, and energy.
 
-    additive: fitted on operators or blocks, so that any network of them is inside of what was fitted.
+    additive: fitted on operators or blocks, so that any network of them is inside of what was fitted. exact: operators
+    that were measured, whose part of a network has no error of the model.
     """
 
     components: tuple[Component, ...]
@@ -62,15 +64,12 @@ class DeviceModel:
     energy_interval: Interval | None = None
     calibrated: tuple[str, ...] = field(default=())
     additive: bool = False
+    exact: ExactTable | None = None
 
     def _columns(self, component: Component) -> tuple[str, ...]:
         wanted: dict[str, None] = {}
         energy_residual = self.energy.residual if self.energy else None
-        for part in (
-            component.residual,
-            energy_residual,
-            *(one.scale for one in (self.interval, self.energy_interval) if one),
-        ):
+        for part in (component.residual, energy_residual, self.interval, self.energy_interval):
             if part is not None:
                 wanted.update(dict.fromkeys(part.columns))
         return tuple(wanted)
@@ -98,22 +97,28 @@ class DeviceModel:
                 values, columns, first = found, wanted, lowered
         latency = np.maximum(latency, 0.02 * largest)  # weights may be negative, times are not
         low, high = self._bounds(self.interval, values, columns, trust)
+        measured, modelled = self._measured(first, latency)
+        latency = measured + modelled
         energy, energy_low, energy_high = (np.full(len(batch), np.nan) for _ in range(3))
         if self.energy is not None:
             energy = self.energy.joules(first, latency, values, columns)
             down, up = self._bounds(self.energy_interval, values, columns, trust)
             energy_low, energy_high = energy * np.exp(down), energy * np.exp(up)
-        return Prediction(
-            latency, latency * np.exp(low), latency * np.exp(high), energy, energy_low, energy_high, trust, outside
-        )
+        latency_low, latency_high = (measured + modelled * np.exp(bound) for bound in (low, high))
+        return Prediction(latency, latency_low, latency_high, energy, energy_low, energy_high, trust, outside)
+
+    def _measured(self, batch: WorkloadBatch, latency: Array) -> tuple[Array, Array]:
+        """Seconds of each network that were measured, and those that are left of what the model says."""
+        if self.exact is None:
+            return np.zeros(len(batch)), latency
+        measured, share = self.exact.parts(batch, self.components[0].kernel)
+        return measured, latency * share
 
     @staticmethod
     def _bounds(
         interval: Interval | None, values: Array, columns: tuple[str, ...], trust: Array
     ) -> tuple[Array, Array]:
-        rows = len(trust)
         if interval is None:
+            rows = len(trust)
             return np.full(rows, -np.log(2.0)), np.full(rows, np.log(2.0))
-        scale = interval.scale
-        chosen = values[:, [columns.index(name) for name in scale.columns]] if scale is not None else None
-        return interval.widths(chosen, rows, trust)
+        return interval.widths(values, columns, trust)

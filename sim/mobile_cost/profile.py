@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -23,13 +24,17 @@ from sim.mobile_cost.corrections import COLUMNS as CORRECTED
 from sim.mobile_cost.corrections import Corrections
 from sim.mobile_cost.device_model import Component, DeviceModel
 from sim.mobile_cost.energy import EnergyModel
+from sim.mobile_cost.exact import ExactTable
 from sim.mobile_cost.intervals import Interval
 from sim.mobile_cost.kernel_model import KernelModel
 from sim.mobile_cost.residual import COLUMNS, Residual
 from sim.mobile_cost.terms import CLASSES, INDEX, TERMS, Runtime
 from sim.settings import Table
+from sim.workload import Context
 
-VERSION = 1
+VERSION = 2
+"""2: intervals may have groups (lower, upper), measured operators (exact). Files of version 1 are read as before."""
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 Array = np.ndarray[Any, np.dtype[Any]]
 Label = Literal["calibrated", "anchored", "published", "measured", "adapted"]
 
@@ -49,11 +54,13 @@ class TreeTable(Table):
 
 
 class IntervalTable(Table):
-    """90 % interval: bounds of the score, and what scales it."""
+    """90 % interval: bounds of the score, what scales it, and trees with the bounds of groups."""
 
     low: float
     high: float
     scale: TreeTable | None = None
+    lower: TreeTable | None = None
+    upper: TreeTable | None = None
 
 
 class ComponentTable(Table):
@@ -101,7 +108,7 @@ class DeviceProfile(Table):
 
     fusion: rules of `sim.fusion` that networks are to be lowered with before they are priced. macs_range: MACs of the
     smallest and the largest network that it was fitted on. resolution_range: shortest and longest input side of them,
-    pixels; empty where they have no image.
+    pixels; empty where they have no image. exact: seconds of operators that were measured one by one, see `exact`.
     """
 
     version: int = VERSION
@@ -125,11 +132,17 @@ class DeviceProfile(Table):
     interval: IntervalTable | None = None
     energy: EnergyTable | None = None
     energy_interval: IntervalTable | None = None
+    exact: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """Hex SHA-256 of all that it says."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def context(self) -> Context:
+        """The first setting that it was calibrated in."""
+        return Context(self.batch_sizes[0], self.dtypes[0], self.threads[0])
 
     def model(self) -> DeviceModel:
         """The model that it describes."""
@@ -140,11 +153,12 @@ class DeviceProfile(Table):
             _interval(self.energy_interval),
             tuple(self.calibrated_classes),
             self.additive,
+            ExactTable(self.exact, self.context) if self.exact else None,
         )
 
     def save(self, path: str | Path) -> None:
         """Write it, as JSON if the name ends in .json, else as TOML. Raises InputError where that is impossible."""
-        tree = self.model_dump(exclude_none=True)
+        tree = self.model_dump(exclude_none=True, exclude={"exact"} if not self.exact else None)
         as_json = Path(path).suffix == ".json"
         write_text(path, json.dumps(tree, indent=1) + "\n" if as_json else to_toml(tree))
 
@@ -197,6 +211,7 @@ def tables(model: DeviceModel) -> dict[str, Any]:
         "energy_interval": _interval_table(model.energy_interval),
         "calibrated_classes": list(model.calibrated),
         "additive": model.additive,
+        "exact": dict(model.exact.seconds) if model.exact else {},
     }
 
 
@@ -204,7 +219,7 @@ def to_toml(tree: dict[str, Any], prefix: str = "") -> str:
     """A nested tree of plain values as TOML text."""
     plain, nested = [], []
     for key, value in tree.items():
-        name = json.dumps(key) if "." in key else key
+        name = key if _BARE.fullmatch(key) else json.dumps(key)
         if isinstance(value, dict):
             nested.append(f"\n[{prefix}{name}]\n{to_toml(value, f'{prefix}{name}.')}")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
@@ -256,11 +271,14 @@ def _residual(table: TreeTable | None, known: tuple[str, ...] = COLUMNS) -> Resi
 def _interval_table(interval: Interval | None) -> IntervalTable | None:
     if interval is None:
         return None
-    return IntervalTable(low=interval.low, high=interval.high, scale=_tree_table(interval.scale))
+    scale, lower, upper = (_tree_table(part) for part in (interval.scale, interval.lower, interval.upper))
+    return IntervalTable(low=interval.low, high=interval.high, scale=scale, lower=lower, upper=upper)
 
 
 def _interval(table: IntervalTable | None) -> Interval | None:
-    return None if table is None else Interval(table.low, table.high, _residual(table.scale))
+    if table is None:
+        return None
+    return Interval(table.low, table.high, *(_residual(part) for part in (table.scale, table.lower, table.upper)))
 
 
 def _named(coefficients: Array) -> dict[str, float]:

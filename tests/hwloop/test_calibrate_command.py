@@ -186,3 +186,29 @@ def test_the_output_is_checked_before_the_table_is_read(
     code, _, err = run(capsys, "calibrate", str(tmp_path / "none.csv"), "--out", str(tmp_path / out))
     assert code == 2
     assert words in err
+
+
+def test_measured_operators_are_looked_up(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = ["kind,shape,out_channels,kernel,latency_ms"]
+    for channels in (8, 16, 24, 32, 48, 64, 96, 128):
+        for side in (7, 14, 28, 56):
+            ms = 1e3 * (channels * channels * side * side / 20e9 + 20e-6)
+            rows.append(f"conv2d,{channels}x{side}x{side},{channels},1x1,{ms if channels != 24 else 7.5}")
+    table, out = tmp_path / "operators.csv", tmp_path / "mine.toml"
+    table.write_text("\n".join(rows) + "\n")
+    code, _, err = run(capsys, "calibrate", str(table), "--exact", "--out", str(out))
+    assert code == 0, err
+    operator = {"kind": "conv2d", "shape": [24, 14, 14], "out_channels": 24, "kernel": [1, 1]}
+    file = tmp_path / "n.jsonl"
+    file.write_text(json.dumps({"name": "n", "operators": [operator]}) + "\n")
+    code, text, err = run(capsys, "predict", "--batch", str(file), "--device-file", str(out), "--json", "-")
+    assert code == 0, err
+    assert json.loads(text)["networks"][0]["latency_s"] == pytest.approx(7.5e-3)
+
+
+def test_exact_goes_with_operators_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table, out = write_table(tmp_path / "t.csv", SEEN), tmp_path / "mine.toml"
+    code, _, err = run(capsys, "calibrate", str(table), "--exact", "--out", str(out))
+    assert (code, "no row is one operator alone" in err, out.exists()) == (2, True, False)
+    code, _, err = run(capsys, "calibrate", str(table), "--exact", "--adapt", "note10", "--out", str(out))
+    assert (code, "nearest: without --adapt" in err, out.exists()) == (2, True, False)

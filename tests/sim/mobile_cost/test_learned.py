@@ -7,7 +7,7 @@ import pytest
 
 from sim.mobile_cost.boosting import grow
 from sim.mobile_cost.energy import fit_energy
-from sim.mobile_cost.intervals import conformal, quantiles
+from sim.mobile_cost.intervals import Interval, conformal, grouped, quantiles
 from sim.mobile_cost.residual import COLUMNS, Recipe, fit_residual, learn
 from sim.mobile_cost.tables import split
 from sim.mobile_cost.terms import INDEX, Runtime
@@ -53,12 +53,41 @@ def test_interval_covers_nine_in_ten_where_the_scale_varies() -> None:
     errors = rng.standard_normal(4000) * np.where(values[:, 0] > 0.5, 0.2, 0.02)
     interval = conformal(errors[:2000], values[:2000], 0)
     assert interval.scale is not None
-    columns = [COLUMNS.index(name) for name in interval.scale.columns]
-    low, high = interval.widths(values[2000:][:, columns], 2000, np.ones(2000))
+    low, high = interval.widths(values[2000:], COLUMNS, np.ones(2000))
     inside = (errors[2000:] >= low) & (errors[2000:] <= high)
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
     rough = values[2000:, 0] > 0.5
     assert inside[rough].mean() == pytest.approx(inside[~rough].mean(), abs=0.08)
+
+
+def skewed(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Errors above the prediction for one half of the networks, below for the other, equally large."""
+    values = table(rows, seed)
+    size = np.random.default_rng(seed + 100).exponential(0.1, rows)
+    return values, np.where(values[:, 1] > 0.5, size, -size)
+
+
+def test_groups_of_an_interval_hold_each_side_of_each_half() -> None:
+    values, errors = skewed(4000, 3)
+    unseen, truth = skewed(4000, 4)
+    interval = conformal(errors, values, 0)
+    assert interval.lower is not None
+    assert interval.upper is not None
+    assert set(interval.columns) >= set(interval.lower.columns)
+    low, high = interval.widths(unseen, COLUMNS, np.ones(4000))
+    plain = Interval(interval.low, interval.high, interval.scale).widths(unseen, COLUMNS, np.ones(4000))
+    half = unseen[:, 1] > 0.5
+    for rows, outer in ((half, truth > high), (~half, truth < low)):
+        assert np.mean((truth >= low)[rows] & (truth <= high)[rows]) == pytest.approx(0.93, abs=0.04)
+        assert outer[rows].mean() == pytest.approx(0.05, abs=0.025)
+    assert np.mean(truth[half] > plain[1][half]) > 0.08  # one pair of bounds: 5 % of all lie in one half
+    assert np.mean(high - low) < 0.8 * np.mean(plain[1] - plain[0])
+
+
+def test_few_scores_and_equal_scores_make_no_groups() -> None:
+    values, errors = skewed(799, 3)
+    assert grouped(errors, values) == (None, None)
+    assert grouped(np.zeros(2000), table(2000)) == (None, None)
 
 
 def test_quantiles_hold_all_of_a_handful() -> None:
