@@ -79,7 +79,7 @@ def _estimated(layer: LayerProduct, config: SpArchConfig, surrogate: Surrogate) 
     for order in ORDERS:
         product = as_product(layer, order)
         guess = surrogate.estimate(product, config)
-        reason = surrogate.refusal(product, config, guess.crowd)
+        reason = surrogate.refusal(product, config, guess)
         if reason:
             refused[order] = (guess, reason)
         else:

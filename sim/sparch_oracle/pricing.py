@@ -174,7 +174,7 @@ def _estimated(w: Operand, x: Operand, config: SpArchConfig, orders: Sequence[Or
         if order == "activations_first":
             product = Product(x.cols, w.cols, w.rows, densities[1], densities[0])
         guess = model.estimate(product, config)
-        if not model.refusal(product, config, guess.crowd):
+        if not model.refusal(product, config, guess):
             costs.append(guess.order_cost(order, config))
     return costs
 

@@ -6,15 +6,16 @@ tree) need, and from both how long they take in a chain, since most of B is miss
 replacement were ideal. Bytes and energy follow from the mean plan without any fit of their own.
 
 It answers only for the machine that it was fitted on, inside the box of shapes and densities that it was fitted on,
-where a row of A asks for far fewer lines than the row buffer holds, and where padding leaves hardly any row short. For
-anything else `refusal` says why, and the caller simulates.
+where a row of A asks for far fewer lines than the row buffer holds, where padding leaves hardly any row short, and
+where a somewhat smaller row buffer would hardly read more. For anything else `refusal` says why, and the caller
+simulates.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("surrogate.toml")
 CROWDED = "a row of the first operand asks for too many lines at once"
 PADDED = "padding leaves rows of the first operand short"
-_UNEVEN = 0.08
+TIGHT = "the row buffer holds just about the lines that come back"
+_UNEVEN = 0.04
+_LESS_BUFFER, _MOST_CHANGE = 0.85, 0.05
+"""A buffer of so much less may change the logarithm of the bytes by so much: found on the layers of the fit and those
+that its errors are of, where no order that is left errs by 10 % in bytes."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class Surrogate:
         """Cycles, energy and bytes of `product`, whether or not `refusal` would let it answer."""
         return estimate(product, config, self.coefficients)
 
-    def refusal(self, product: Product, config: SpArchConfig, crowd: float | None = None) -> str:
-        """Why it should not be believed for `product`; an empty text where it should. crowd: of its mean plan."""
+    def refusal(self, product: Product, config: SpArchConfig, guess: Estimate | None = None) -> str:
+        """Why it should not be believed for `product`; an empty text where it should. guess: its estimate, if known."""
         if config_fingerprint(config) != self.machine:
             return "another SpArch configuration than the fitted one"
         for name, value in features(product).items():
@@ -73,9 +78,12 @@ class Surrogate:
                 return f"{name} {value:.4g} outside {low:.4g}..{high:.4g}"
         if product.uneven > _UNEVEN:
             return PADDED
-        if crowd is None:
-            crowd = expected_plan(product, config, self.coefficients.buffer_share).lines_per_row
-        return CROWDED if crowd > self.limits["lines_per_row"][1] else ""
+        guess = guess or self.estimate(product, config)
+        if guess.crowd > self.limits["lines_per_row"][1]:
+            return CROWDED
+        less = replace(self.coefficients, buffer_share=_LESS_BUFFER * self.coefficients.buffer_share)
+        change = np.log(estimate(product, config, less).dram_bytes / guess.dram_bytes)
+        return TIGHT if change > _MOST_CHANGE else ""
 
 
 @dataclass(frozen=True)

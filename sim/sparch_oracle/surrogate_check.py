@@ -100,7 +100,7 @@ def check_surrogate(
             errors = tuple(
                 getattr(guess, what) / getattr(cost, what) - 1 for what in ("cycles", "energy_j", "dram_bytes")
             )
-            refusal = model.refusal(product, config, guess.crowd)
+            refusal = model.refusal(product, config, guess)
             rows.append(
                 CheckRow(
                     name,

@@ -115,7 +115,7 @@ def relative_errors(
     rows = []
     for one in samples:
         guess = surrogate.estimate(one.product, config)
-        if not surrogate.refusal(one.product, config, guess.crowd):
+        if not surrogate.refusal(one.product, config, guess):
             figures = ("cycles", "energy_j", "dram_bytes")
             rows.append([getattr(guess, name) / getattr(one.simulated, name) - 1 for name in figures])
     return np.array(rows, np.float64).reshape(-1, 3)

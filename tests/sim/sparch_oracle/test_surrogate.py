@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sim.sparch_oracle.surrogate import as_product, clustered, load_surrogate, r
 from sim.workload import WorkloadBatch
 
 MACHINE = SpArchConfig()
-KNOWN = LayerProduct(256, 256, 197, 0.1, 1.0)
+KNOWN = LayerProduct(256, 256, 128, 0.1, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_unseen_layers_within_ten_per_cent() -> None:
     rows = surrogate_check.check_surrogate(few, MACHINE)
     answered = [row for row in rows if not row.refusal]
     assert len(rows) == 2 * len(few) == 12
-    assert len(answered) >= 9
-    assert max(abs(error) for row in answered for error in row.errors[:2]) <= 0.1
+    assert len(answered) >= 6
+    assert max(abs(error) for row in answered for error in row.errors) <= 0.1
 
 
 @pytest.mark.slow
@@ -58,7 +59,8 @@ def test_all_unseen_layers_within_ten_per_cent(later: bool) -> None:
     assert found["order_named"] == 1.0
     assert found["worst_price"] <= 0.1
     assert found["within_10_cycles"] == found["within_10_energy"] == 1.0
-    assert found["answered"] >= 0.6 * found["orders"]
+    assert found["within_10_bytes"] >= 0.98
+    assert found["answered"] >= 0.4 * found["orders"]
 
 
 def test_layers_of_the_check_are_not_in_the_fit() -> None:
@@ -75,6 +77,18 @@ def test_outside_what_it_was_fitted_on_it_refuses() -> None:
     assert model.refusal(inside, load_config(settings={"prefetch.lines": 512})).startswith("another SpArch")
     assert model.refusal(Product(4, 256, 197, 0.5, 1.0), MACHINE).startswith("rows 4 outside")
     assert model.refusal(Product(1000, 500, 3000, 0.3, 0.5), MACHINE) == surrogate.CROWDED
+    padded = Product(400, 2880, 160, 0.47, 0.5, uneven=0.066)
+    assert model.refusal(padded, MACHINE) == surrogate.PADDED
+    assert model.refusal(replace(padded, uneven=0.0), MACHINE) == ""
+
+
+def test_a_buffer_that_just_about_suffices_is_refused() -> None:
+    model = load_surrogate()
+    tight = Product(980, 168, 1164, 0.0328, 0.9722)
+    assert model.refusal(tight, MACHINE) == surrogate.TIGHT
+    less = replace(model.coefficients, buffer_share=0.85 * model.coefficients.buffer_share)
+    more_bytes = surrogate.estimate(tight, MACHINE, less).dram_bytes / model.estimate(tight, MACHINE).dram_bytes
+    assert more_bytes > 1.05
 
 
 def test_refused_orders_are_simulated() -> None:
@@ -101,7 +115,7 @@ def test_a_crowded_order_that_cannot_win_is_not_simulated() -> None:
 
 
 def test_the_oracle_widens_the_interval_of_estimates_only() -> None:
-    ops = [Operator("linear", (197, 256), 256, weight_density=0.1), Operator("linear", (5, 6), 7)]
+    ops = [Operator("linear", (128, 256), 256, weight_density=0.1), Operator("linear", (5, 6), 7)]
     oracle = SparchOracle(fidelity="surrogate")
     table = oracle.cost(WorkloadBatch.of([[ops[0]], [ops[1]]]))
     error = load_surrogate().cycles_error
