@@ -2,7 +2,7 @@
 # PYTHON=... chooses the interpreter that makes .venv (3.11 or newer).
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-ofa test test-slow lint bench clean
+.PHONY: help install demo demo-ofa demo-gan test test-slow lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,7 @@ SOURCES := sim models benchmarks analysis hwloop tests
 help:
 	@echo "make demo       simulate two generated matrices, print a table of each, and verify them"
 	@echo "make demo-ofa   search a trained supernet for this machine, and measure the network that is found on it"
+	@echo "make demo-gan   search trained generators of images for this machine, and show what they make on a page"
 	@echo "make test       all tests but the slow ones      make test-slow   the slow ones"
 	@echo "make lint       ruff and mypy                    make bench       speed and accuracy figures"
 	@echo "make clean      remove .venv and everything that was built"
@@ -41,6 +42,9 @@ demo: $(STAMP)
 
 demo-ofa: $(STAMP)
 	@$(BIN)/hwloop demo ofa
+
+demo-gan: $(STAMP)
+	@$(BIN)/hwloop demo gan
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest

@@ -28,6 +28,8 @@ def write_image_page(record: Mapping[str, Any], path: Path) -> None:
     words = "MACs and parameters are counted, milliseconds predicted or measured as said, the rest measured on "
     data = won[0]["best"]["measured"]["data"] if won else {"test_images": 0, "name": "no images"}
     caption = f"{words}{data['test_images']:,} test images ({data['name']}) that no training and no search has seen."
+    if record["teacher"].get("recorded"):
+        caption += " Row and images of the teacher were recorded when it was trained, on the same test images."
     body = [Html("<h1>Compressed generators</h1>"), table((*heads, *(head for _, head, _ in _SHOWN)), rows, caption)]
     body += [section(_name(one), _images(one["best"]["measured"]), f"winner-{place}") for place, one in enumerate(won)]
     write_text(path, page("Compressed generators", "\n".join(body)))

@@ -1,21 +1,16 @@
 """Tables of Once-for-All as Markdown: the study, the predictor's error, published networks, winners against rivals.
 
-`fill` puts them into a document between lines ``<!-- NAME -->`` and ``<!-- /NAME -->``, so that no figure is typed by
-hand.
+`fill_document` puts them into a document (see `analysis.markdown`), so that no figure is typed by hand.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from sim.errors import InputError
-from sim.files import write_text
-
-Record = Mapping[str, Any]
+from analysis import markdown
+from analysis.markdown import Record
+from analysis.markdown import markdown_table as _table
 
 
 def study_table(record: Record) -> str:
@@ -155,27 +150,7 @@ TABLES = {
 
 def fill_document(path: str | Path, records: Mapping[str, str | Path]) -> None:
     """Put the tables of `records` (name in `TABLES`: JSON file) into the document at `path`. Raises InputError."""
-    text = Path(path).read_text(encoding="utf-8")
-    for name, file in records.items():
-        try:
-            table = TABLES[name](json.loads(Path(file).read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"no table {name!r} can be made of {str(file)!r}: {error!r}") from None
-        text = fill(text, name, table)
-    write_text(path, text)
-
-
-def fill(text: str, name: str, table: str) -> str:
-    """`text` with `table` between the lines of `name`. Raises InputError where there are none."""
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise InputError(f"the document has no place for {name!r}; nearest: lines <!-- {name} --> and <!-- /{name} -->")
-    return pattern.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    markdown.fill_document(path, records, TABLES)
 
 
 def _accuracies(row: Record) -> tuple[str, ...]:

@@ -119,12 +119,14 @@ def compare_winners(family: Any, study: Study[Any], options: dict[str, Any], out
         raise ConfigError(f"winners of {family.name!r} cannot be compared; nearest: hwloop search ofa … --compare")
     require_torch()
     folder = out_folder(out)
+    more = {"hosts": hosts_of(study.targets)} if getattr(family, "compares_on_host", False) else {}
     with Progress() as progress:
         try:
             record: dict[str, Any] = run(
                 study,
                 options["supernet"],
                 options["data"],
+                **more,
                 cache=folder / "accuracies",
                 workers=min(os.cpu_count() or 1, _MOST_WORKERS),
                 progress=progress,

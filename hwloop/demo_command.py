@@ -1,6 +1,7 @@
 """`hwloop demo`: two generated inputs of real size, simulated, explained in a table each, and verified.
 
-Needs nothing but the installation: no file and no network. `make demo` runs it. The demo ``ofa`` needs a supernet.
+Needs nothing but the installation: no file and no network. `make demo` runs it. The demos ``ofa`` and ``gan`` search
+networks for the machine that they run on; they need the extras, and supernets that ship.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import click
 
 from hwloop.json_output import deliver, json_option
 
-DEMOS = ("sparch", "ofa")
+DEMOS = ("sparch", "ofa", "gan")
 INPUTS = ("poisson3d:n=40", "rmat:n=20000,edges=8,seed=1")
 SMALL_INPUTS = ("poisson3d:n=12", "rmat:n=1000,edges=8,seed=1")
 
@@ -19,13 +20,17 @@ SMALL_INPUTS = ("poisson3d:n=12", "rmat:n=1000,edges=8,seed=1")
 @click.command()
 @click.argument("what", default="sparch", metavar="[WHAT]")
 @click.option("--small", is_flag=True, help="Inputs of toy size, for a quick check of an installation.")
-@click.option("--profile", "profile_file", metavar="F.toml", help="ofa: profile of this machine (made where missing).")
-@click.option("--out", metavar="DIR", help="ofa: folder of the network (default: in the cache).")
+@click.option(
+    "--profile", "profile_file", metavar="F.toml", help="ofa, gan: profile of this machine (made where missing)."
+)
+@click.option("--out", metavar="DIR", help="ofa, gan: folder of the network (default: in the cache).")
 @json_option
 def demo(what: str, small: bool, profile_file: str | None, out: str | None, json_path: str | None) -> None:
     """Simulate a mesh and a power-law graph on SpArch, print a table of each, and verify both products.
 
     WHAT ofa: measure this machine, search the network for it, and measure that network: predicted beside measured.
+
+    WHAT gan: the same with generators of images, and a page that shows what they make beside the teacher.
     """
     from sim.errors import ConfigError, nearest
 
@@ -36,6 +41,12 @@ def demo(what: str, small: bool, profile_file: str | None, out: str | None, json
 
         record = tailored_network(profile_file, out, small=small)
         deliver(record, json_path, lambda: show(record))
+        return
+    if what == "gan":
+        from hwloop import gan_demo
+
+        found = gan_demo.compressed_generator(profile_file, out, small=small)
+        deliver(found, json_path, lambda: gan_demo.show(found))
         return
     if profile_file is not None or out is not None:
         raise ConfigError("--profile and --out say nothing to the demo sparch; nearest: hwloop demo ofa")

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-MEASURE_S, MEASURE_SMALL_S = 120.0, 10.0
 SHARE = 0.5
 SPACE = "mini"
 
@@ -27,6 +26,7 @@ def tailored_network(profile_file: str | None, out: str | None, *, small: bool =
 
 def _tailored_network(profile_file: str | None, out: str | None, small: bool) -> dict[str, Any]:
     from hwloop.delivery import add_networks
+    from hwloop.host_profile import open_profile
     from models.data.fashion_mnist import SMALL
     from models.ofa.deliver import accuracy_on, load_network
     from models.ofa.trained import open_images
@@ -35,8 +35,7 @@ def _tailored_network(profile_file: str | None, out: str | None, small: bool) ->
 
     begin = time.perf_counter()
     delivery = Delivery(SPACE)
-    path = Path(profile_file) if profile_file is not None else _default_profile()
-    profile, measured_now = _profile(path, named=profile_file is not None, small=small)
+    path, profile, measured_now = open_profile(profile_file, small=small)
     folder = Path(out) if out is not None else cache_root() / "demo-ofa"
     folder.mkdir(parents=True, exist_ok=True)
     record, targets = _search(profile, small)
@@ -60,37 +59,6 @@ def show(record: dict[str, Any]) -> None:
     from analysis.search_table import render_demo
 
     click.echo(render_demo(record), nl=False)
-
-
-def _default_profile() -> Path:
-    from sim.files import cache_root
-
-    folder = cache_root() / "profiles"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "this-machine.toml"
-
-
-def _profile(path: Path, *, named: bool, small: bool) -> tuple[Any, bool]:
-    """The profile at `path`, measured now where there is none; one of another machine is only refused if `named`."""
-    from hwloop.delivery import host_of
-    from hwloop.profile_command import profile_machine, setup_of
-    from sim.errors import ConfigError, InputError
-    from sim.mobile_cost.profile import load_profile
-
-    if path.exists():
-        found = load_profile(path)
-        if host_of(found) is not None:
-            return found, False
-        if named:
-            raise ConfigError(
-                f"{str(path)!r} is no profile of this machine; nearest: hwloop profile --out {path.stem}.toml"
-            )
-    if path.suffix not in (".toml", ".json"):
-        raise InputError(f"a profile is a .toml or .json file, got {str(path)!r}; nearest: {path.stem}.toml")
-    seconds = MEASURE_SMALL_S if small else MEASURE_S
-    click.echo(f"measuring this machine for about {seconds:.0f} s, once; the profile goes to {path}", err=True)
-    profile_machine(str(path), path.stem, setup_of(1, "float32", "cpu", 1, seconds, 0), [])
-    return load_profile(path), True
 
 
 def _search(profile: Any, small: bool) -> tuple[dict[str, Any], Any]:

@@ -51,7 +51,7 @@ LOST = "interrupted; nothing was kept, with --out DIR it would be"
 @click.option("--finalists", type=click.IntRange(1, 200), default=1, help="Deliver the best of N on held-out images.")
 @click.option("--finetune-epochs", type=click.FloatRange(0, 1000), default=0.0, help="Train each winner further.")
 @click.option(
-    "--compare", is_flag=True, help="Winners of 3 seeds against uniform scaling and random networks, measured."
+    "--compare", is_flag=True, help="ofa: winners against uniform and random networks; gan: against winners under MACs."
 )
 @click.option("--published", is_flag=True, help="Instead of a search: what published networks cost on the devices.")
 @json_option
@@ -230,6 +230,11 @@ def _show_published(record: dict[str, Any]) -> None:
 
 
 def _show_comparison(record: dict[str, Any]) -> None:
-    from analysis.ofa_tables import comparison_table
+    if record["schema"].startswith("hwloop.gan"):
+        from analysis.gan_tables import comparison_table, misleading_table
 
-    click.echo(comparison_table(record))
+        click.echo(f"{comparison_table(record)}\n\n{misleading_table(record)}")
+        return
+    from analysis.ofa_tables import comparison_table as of_ofa
+
+    click.echo(of_ofa(record))

@@ -2,7 +2,9 @@
 
 A delivered folder holds ``generator.safetensors`` (a state dict), ``generator.onnx`` (checked with onnxruntime),
 ``generator.json`` and ``samples.png``: rows of input, teacher's image, compressed image and, where there are pairs, the
-truth. The weights are those of the supernet, or of a fine-tuning that starts from it.
+truth. The weights are those of the supernet, or of a fine-tuning that starts from it. A run that ships has no weights
+of teacher and discriminator: there the teacher's images and measures are those that it was shipped with, and nothing
+can be fine-tuned.
 """
 
 from __future__ import annotations
@@ -15,14 +17,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from models.gan import quality
-from models.gan.extractor import FEATURES, load_extractor
+from models.gan.extractor import load_extractor
 from models.gan.images import Array
+from models.gan.reference import measures, open_teacher, shown, shown_rows
+from models.gan.runs import run_folder
 from models.gan.search import load_run
-from models.gan.stage import load_part
 from models.gan.study import EXTRACTOR
 from models.gan.train import TEACHER, cost, save_generator, translate
-from models.gan.train_config import teacher_family
 from models.ofa.onnx_file import require_onnx, write_onnx
 from models.ofa.winners import folder_name
 from models.search.constraint import Target
@@ -32,7 +33,7 @@ from sim.files import atomic_path, write_text
 
 SCHEMA = "hwloop.generator/1"
 WEIGHTS, ONNX, DESCRIPTION, SAMPLES = "generator.safetensors", "generator.onnx", "generator.json", "samples.png"
-_SHOWN, _CHECKED = 8, 4
+_CHECKED = 4
 Progress = Callable[[str, int, int], None]
 
 
@@ -40,18 +41,16 @@ class Delivery:
     """A finished run, opened and checked before a search begins."""
 
     def __init__(self, space: str, supernet: str | None = None, data: str | None = None) -> None:
-        """space: the folder of the run. Raises ConfigError, InputError: no run, options that say nothing here."""
+        """space: the folder of a run, or the name of one that ships. Raises ConfigError, InputError: no run, options
+        that say nothing here."""
         require_onnx()
         for option, given in (("--supernet", supernet), ("--data", data)):
             if given is not None:
                 raise ConfigError(f"{option} {given} says nothing to gan, whose run has its own; nearest: --space DIR")
-        folder = Path(space)
-        if not folder.is_dir():
-            raise ConfigError(f"no trained run {space!r}; nearest: --space DIR of 'hwloop train gan --out DIR'")
+        folder = run_folder(space)
         self.work, self.net = load_run(folder)
         self.extractor = load_extractor(folder / EXTRACTOR) if (folder / EXTRACTOR).is_file() else None
-        family, channels = teacher_family(self.work.config, self.work.images)
-        self.teacher = load_part(folder / f"{TEACHER}.safetensors", "generator", family.build(channels)).eval()
+        self.teacher = open_teacher(self.work, self.extractor)
 
     def deliver(
         self,
@@ -67,10 +66,15 @@ class Delivery:
         """Make ``out/<device>-<budget>`` for each winner and write what was measured into its ``best.measured``.
 
         hosts: the devices that are this machine; others get no measured latency. finetune_epochs: passes over the
-        training images. Raises ConfigError for finalists, which only ``ofa`` has.
+        training images. Raises ConfigError for finalists, which only ``ofa`` has, or fine-tuning without a teacher.
         """
         if finalists > 1:
             raise ConfigError(f"--finalists {finalists} says nothing to gan; nearest: --finalists 1")
+        if finetune_epochs and not (self.work.out / f"{TEACHER}.safetensors").is_file():
+            raise ConfigError(
+                f"--finetune-epochs {finetune_epochs:g} needs teacher and discriminator, which do not ship; nearest: "
+                f"--space DIR of 'hwloop train gan --out DIR'"
+            )
         won = [one for one in record["searches"] if one["best"] is not None]
         for place, one in enumerate(won):
             if progress is not None:
@@ -80,7 +84,7 @@ class Delivery:
             channels = tuple(one["best"]["arch"]["channels"])
             one["best"]["measured"] = self._make(channels, folder, here, finetune_epochs)
         record["supernet"] = {"folder": str(self.work.out), "data": self.work.images.sha256}
-        record["teacher"] = self._of_teacher()
+        record["teacher"] = self.teacher.record()
 
     def _make(self, channels: tuple[int, ...], folder: Path, host: Host | None, epochs: float) -> dict[str, Any]:
         try:
@@ -92,7 +96,7 @@ class Delivery:
         fake = translate(images, net, images.test)
         checked = images.inputs(images.test.inputs[:_CHECKED])
         measured = {
-            "measures": self._measures(fake),
+            "measures": measures(fake, self.work, self.extractor),
             "finetune_epochs": epochs,
             **timed(net, tuple(checked.shape[1:]), host),
             "data": {"name": images.name, "sha256": images.sha256, "test_images": len(images.test)},
@@ -111,29 +115,13 @@ class Delivery:
         name = f"finetuned-{'-'.join(map(str, channels))}-{steps}"
         return self.work.student(name, channels, steps - steps // 2, steps // 2, start=self.net)
 
-    def _of_teacher(self) -> dict[str, Any]:
-        """Costs and measures of the teacher on the test images."""
-        fake = translate(self.work.images, self.teacher, self.work.images.test)
-        return {**cost(*self.work.teacher_network()), "measures": self._measures(fake)}
-
-    def _measures(self, fake: Array) -> dict[str, Any]:
-        """Those that the images allow; set distances only with the run's extractor and enough images."""
-        images, truth = self.work.images, self.work.images.test.targets
-        if self.extractor is not None and len(fake) >= quality.LEAST_PER_FEATURE * FEATURES:
-            return quality.evaluate(fake, truth, self.extractor, aligned=images.aligned)
-        if not images.aligned:
-            return {}
-        pairs = (("l1", quality.l1), ("psnr_db", quality.psnr), ("ssim", quality.ssim))
-        return {name: {"value": float(measure(fake, truth).mean())} for name, measure in pairs}
-
     def _draw(self, fake: Array, path: Path) -> None:
         """Some test images, a row each: input, teacher, compressed and the truth where there is one."""
         from PIL import Image
 
-        images, part = self.work.images, self.work.images.test
-        rows = np.linspace(0, len(part) - 1, min(_SHOWN, len(part))).astype(int)
-        some = type(part)(part.inputs[rows], part.targets[rows], tuple(part.names[row] for row in rows))
-        columns = [_seen(some.inputs, images.labels), translate(images, self.teacher, some), fake[rows]]
+        images = self.work.images
+        some = shown(images)
+        columns = [_seen(some.inputs, images.labels), self.teacher.images(), fake[shown_rows(images)]]
         if images.aligned:
             columns.append(some.targets)
         sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)

@@ -6,16 +6,20 @@ evaluation is dear: it is kept in a `ResultCache`, and a search that was killed 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from models.gan import quality
 from models.gan.adapter import Adapter
-from models.gan.extractor import Extractor, load_extractor
+from models.gan.extractor import Extractor, Floats, load_extractor
 from models.gan.family import ResNetFamily, SpadeFamily
 from models.gan.generators import BLOCKS
 from models.gan.lowering import PieceTable
+from models.gan.runs import is_run, run_folder
 from models.gan.space import SPACES
 from models.gan.space import space as released
 from models.gan.stage import load_part
@@ -87,31 +91,47 @@ class Scorer:
             raise ConfigError(f"no measure {measure!r}{nearest(measure, MEASURES)}")
         if not work.images.aligned and measure not in ("kid", "frechet"):
             raise InputError(f"{measure} needs pairs, and these images are unpaired; nearest: kid")
-        self._work, self._net, self._extractor, self.measure = work, net, extractor, measure
+        self.work, self.net, self.extractor, self.measure = work, net, extractor, measure
+
+    @functools.cached_property
+    def _real(self) -> Floats:
+        """Features of the true images, which are the same for all networks."""
+        return self.extractor(self.work.images.search.targets)
 
     def __call__(self, record: dict[str, Any]) -> float:
         """The measure of ``{"channels": [...]}``."""
-        images, channels = self._work.images, tuple(record["channels"])
-        plain = self._work.ready(self._net.export(channels))
-        fake = translate(images, plain, images.search)
+        return self.score(self.net.export(tuple(record["channels"])))
+
+    def score(self, plain: nn.Module) -> float:
+        """The measure of any generator of these images."""
+        images = self.work.images
+        fake = translate(images, self.work.ready(plain), images.search)
         if self.measure == "kid":
-            return quality.kid(self._extractor(fake), self._extractor(images.search.targets))
+            return quality.kid(self.extractor(fake), self._real)
         if self.measure == "frechet":
-            return quality.frechet_distance(self._extractor(fake), self._extractor(images.search.targets))
+            return quality.frechet_distance(self.extractor(fake), self._real)
         paired = {"psnr_db": quality.psnr, "ssim": quality.ssim, "l1": quality.l1}
         return float(paired[self.measure](fake, images.search.targets).mean())
 
     @property
     def identity(self) -> str:
         """Hash of weights, images, extractor and measure."""
-        weights = {name: one.numpy().tobytes().hex() for name, one in self._net.net.state_dict().items()}
-        return fingerprint(self.measure, self._extractor.fingerprint, self._work.images.sha256, weights)
+        weights = {name: one.numpy().tobytes().hex() for name, one in self.net.net.state_dict().items()}
+        return fingerprint(self.measure, self.extractor.fingerprint, self.work.images.sha256, weights)
 
 
-def objective(space: GanSpace, scorer: Scorer, cache: ResultCache | None = None) -> DearObjective[Array]:
+class GanObjective(DearObjective[Array]):
     """The scores of a supernet's sub-networks, each evaluated once."""
-    smaller = MEASURES[scorer.measure]
-    return DearObjective(space, scorer, scorer.identity, name=scorer.measure, smaller=smaller, cache=cache)
+
+    def __init__(self, space: GanSpace, scorer: Scorer, cache: ResultCache | None = None) -> None:
+        smaller = MEASURES[scorer.measure]
+        super().__init__(space, scorer, scorer.identity, name=scorer.measure, smaller=smaller, cache=cache)
+        self.scorer = scorer
+
+
+def objective(space: GanSpace, scorer: Scorer, cache: ResultCache | None = None) -> GanObjective:
+    """The objective of a supernet."""
+    return GanObjective(space, scorer, cache)
 
 
 def load_run(folder: Path) -> tuple[Compression, Supernet]:
@@ -123,7 +143,10 @@ def load_run(folder: Path) -> tuple[Compression, Supernet]:
     config = validate_config(TrainConfig, note["identity"]["settings"])
     images = images_of(config)
     if images.sha256 != note["identity"]["data"]:
-        raise InputError(f"{str(folder)!r} was trained on other images than {config.data.source!r} holds now")
+        raise InputError(
+            f"{str(folder)!r} was trained on other images than {config.data.source!r} holds now; nearest: the package "
+            f"versions of constraints.txt"
+        )
     work = Compression(config, images, folder, note["identity"]["seed"])
     net = Supernet(work.family)
     load_part(file, "generator", net.net)
@@ -131,19 +154,20 @@ def load_run(folder: Path) -> tuple[Compression, Supernet]:
 
 
 class GanFamily:
-    """`gan` as a family to search. A space is the folder of a run, or a released space (which can be priced only)."""
+    """`gan` as a family to search. A space is a run (its folder, or the name of one that ships), or a released space
+    (which can be priced only)."""
 
     name = "gan"
     default_space = "resnet-channels-32"
+    compares_on_host = True
+    """Its comparison measures latencies, and is told which devices are this machine."""
 
     def objective(self, space: str, predictor: str | None) -> Objective[Any]:
-        """The quality of the sub-networks of the run in folder `space`. predictor: the extractor's file.
+        """The quality of the sub-networks of the run `space`. predictor: the extractor's file.
 
         Raises InputError, ConfigError: no run there, no extractor.
         """
-        folder = Path(space)
-        if not folder.is_dir():
-            raise ConfigError(f"no trained run {space!r}; nearest: --space DIR of 'hwloop train gan --out DIR'")
+        folder = run_folder(space)
         work, net = load_run(folder)
         file = Path(predictor) if predictor is not None else folder / "extractor.safetensors"
         if not file.is_file():
@@ -151,9 +175,11 @@ class GanFamily:
         return objective(GanSpace(work.family), Scorer(work, net, load_extractor(file)))
 
     def space(self, name: str, resolutions: Sequence[int], objective: Objective[Any]) -> GanSpace:
-        """The space of the run in folder `name`, or a released one at a side (256 where none is named)."""
-        if Path(name).is_dir():
-            return GanSpace(load_run(Path(name))[0].family)
+        """The space of the run `name`, or a released one at a side (256 where none is named)."""
+        if isinstance(objective, GanObjective) and is_run(name):
+            return GanSpace(objective.scorer.work.family)
+        if is_run(name):
+            return GanSpace(load_run(run_folder(name))[0].family)
         return GanSpace(released_family(name, resolutions[0] if resolutions else 256))
 
     def delivery(self, space: str, supernet: str | None, data: str | None) -> Delivery:
@@ -161,6 +187,15 @@ class GanFamily:
         from models.gan.deliver import Delivery
 
         return Delivery(space, supernet, data)
+
+    def compare(self, study: Any, supernet: str | None, data: str | None, **how: Any) -> dict[str, Any]:
+        """Winners under latency against winners under MACs; see `models.gan.compare.compare`. Raises ConfigError."""
+        from models.gan.compare import compare
+
+        for option, given in (("--supernet", supernet), ("--data", data)):
+            if given is not None:
+                raise ConfigError(f"{option} {given} says nothing to gan, whose run has its own; nearest: --space DIR")
+        return compare(study, cache=how["cache"], hosts=how["hosts"], progress=how["progress"])
 
 
 def released_family(name: str, side: int = 256) -> ResNetFamily | SpadeFamily:

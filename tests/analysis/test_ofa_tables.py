@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from analysis.markdown import fill
 from analysis.ofa_tables import (
     comparison_table,
-    fill,
     fill_document,
     made_by_lines,
     predictor_table,

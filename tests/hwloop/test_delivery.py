@@ -132,7 +132,7 @@ def test_bad_input_is_one_line(
 
 
 def test_demos_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "demo", "off")[::2] == (2, "error: no demo 'off'; one of sparch, ofa; nearest: ofa\n")
+    assert run(capsys, "demo", "off")[::2] == (2, "error: no demo 'off'; one of sparch, ofa, gan; nearest: ofa\n")
     code, _, err = run(capsys, "demo", "--out", "x")
     assert (code, err) == (2, "error: --profile and --out say nothing to the demo sparch; nearest: hwloop demo ofa\n")
 
@@ -141,12 +141,12 @@ def test_demos_are_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_demo_measures_what_it_predicts(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hwloop import ofa_demo
+    from hwloop import host_profile
     from models.ofa import family, trained
 
     monkeypatch.setitem(trained.SHIPPED, "mini", str(weights / "mini_supernet.safetensors"))
     monkeypatch.setitem(family.SHIPPED, "mini", str(weights / "mini_predictor.safetensors"))
-    monkeypatch.setattr(ofa_demo, "MEASURE_SMALL_S", 3.0)
+    monkeypatch.setattr(host_profile, "MEASURE_SMALL_S", 3.0)
     profile = tmp_path / "mine.toml"
     arguments = ("demo", "ofa", "--small", "--profile", str(profile), "--out", str(tmp_path / "out"))
     code, out, _ = run(capsys, *arguments, "--json", "-")

@@ -21,7 +21,7 @@ from models.gan.extractor import random_extractor  # noqa: E402
 from models.gan.search import load_run  # noqa: E402
 from models.gan.train import train, translate  # noqa: E402
 from models.ofa.train_state import load_tensors  # noqa: E402
-from sim.errors import ConfigError  # noqa: E402
+from sim.errors import ConfigError, InputError  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,71 @@ def test_the_page_holds_images_and_figures(run: Path, out: Path) -> None:
     assert f"{measured['measures']['psnr_db']['value']:.2f}" in text
     assert "teacher" in text
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_a_shipped_run_delivers_without_the_teachers_weights(
+    study_run: Path, shipped_run: Path, tmp_path: Path
+) -> None:
+    winner = {"device": "d", "devices": ["d"], "budget": "50 %"}
+    sheets, records = [], []
+    for place, folder in enumerate((study_run, shipped_run)):
+        record = {"searches": [{**winner, "best": {"arch": {"channels": [4] * 8}}}]}
+        Delivery(str(folder)).deliver(record, tmp_path / str(place), (), {})
+        records.append(record)
+        with Image.open(record["searches"][0]["best"]["measured"]["samples"]) as sheet:
+            sheets.append(np.asarray(sheet))
+    assert np.array_equal(*sheets)
+    own, shipped = (one["teacher"] for one in records)
+    assert (own["macs"], shipped["recorded"]) == (shipped["macs"], True)
+    for name, value in own["measures"].items():
+        assert shipped["measures"][name]["value"] == pytest.approx(value["value"]), name
+    with pytest.raises(ConfigError, match="--finetune-epochs 1 needs teacher and discriminator"):
+        Delivery(str(shipped_run)).deliver({"searches": []}, tmp_path, (), {}, finetune_epochs=1.0)
+
+
+def test_the_demo_measures_what_it_predicts(
+    shipped_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hwloop import gan_demo
+    from hwloop.profile_command import machine_words
+    from sim.mobile_cost.devices import load_device
+
+    monkeypatch.setattr(gan_demo, "SPACE", str(shipped_run))
+    monkeypatch.setenv("HWLOOP_CACHE", str(tmp_path / "cache"))
+    words = f"measured on this host: {machine_words()}, 1 threads, cpu, torch {torch.__version__}, eager"
+    here = load_device("note10").model_copy(update={"name": "here", "label": "measured", "description": words})
+    here.save(tmp_path / "here.toml")
+    folder, kept = tmp_path / "out", tmp_path / "demo.json"
+    options = ["--profile", str(tmp_path / "here.toml"), "--out", str(folder), "--json", str(kept)]
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "gan", "--small", *options])
+    assert not stop.value.code
+    record = json.loads(kept.read_text(encoding="utf-8"))
+    best = record["search"]["best"]
+    assert best["measured"]["latency_s"] > 0
+    assert best["predicted"]["costs"][0]["latency_s"] <= record["search"]["constraint"][0]["limit"]
+    assert record["evaluations"] <= 4 * 2
+    assert (record["profile"]["measured_now"], record["teacher"]["recorded"]) == (False, True)
+    shown = capsys.readouterr().out
+    assert str(folder / "index.html") in shown
+    assert f"{1e3 * best['measured']['latency_s']:.3g}" in shown
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 1
+    assert "recorded when it was trained" in page
+
+
+def test_a_folder_without_any_teacher_is_refused(shipped_run: Path, tmp_path: Path) -> None:
+    for name in ("supernet.safetensors", "extractor.safetensors", "teacher.png"):
+        (tmp_path / name).write_bytes((shipped_run / name).read_bytes())
+    with pytest.raises(InputError, match="no teacher in"):
+        Delivery(str(tmp_path))
+    (tmp_path / "teacher.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="is no record of a teacher"):
+        Delivery(str(tmp_path))
+    told = json.loads((shipped_run / "teacher.json").read_text(encoding="utf-8"))
+    (tmp_path / "teacher.json").write_text(json.dumps(told | {"shown": ["00001"]}), encoding="utf-8")
+    with pytest.raises(InputError, match="is of other images"):
+        Delivery(str(tmp_path))
 
 
 def test_what_says_nothing_is_refused(run: Path) -> None:
