@@ -2,10 +2,11 @@
 
     accuracy = mean over members of W4 relu(W3 relu(W2 relu(W1 x + b1) + b2) + b3) + b4,    x = `Space.encode`
 
-An interval is half-width = width x standard deviation of the members (with a floor), `width` such that 90 % of unseen
-networks lay inside. Files are safetensors with their origin as metadata. The released predictor of Once-for-All (128
-inputs, one network, no metadata) loads too: resolutions 112 to 224 in steps of 16, accuracy on a hold-out as a
-fraction. NOT modelled: what the encoding does not tell, such as the training of the super-net.
+The interval is the mean -+ one half-width, such that 90 % of the networks that a member had left out lay inside (split
+conformal; the spread of the members is no part of it, since most of them have learned a left-out network). Files are
+safetensors with their origin as metadata. The released predictor of Once-for-All (128 inputs, one network, no metadata)
+loads too: resolutions 112 to 224 in steps of 16, accuracy on a hold-out as a fraction. NOT modelled: what the encoding
+does not tell, such as the training of the super-net.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Weights = np.ndarray[Any, np.dtype[np.float32]]
 Layers = tuple[tuple[Weights, Weights], ...]
 
-SCHEMA = "hwloop.accuracy-predictor/1"
+SCHEMA = "hwloop.accuracy-predictor/2"
 RELEASED_RESOLUTIONS = tuple(range(112, 225, 16))
 RELEASED_INPUTS = 128
 
@@ -37,7 +38,7 @@ RELEASED_INPUTS = 128
 @dataclass(frozen=True)
 class Origin:
     """Where a predictor comes from. label: "trained", "released" or "placeholder"; unseen: its error on networks that
-    it was not trained on (see `score`); width, floor: of the interval."""
+    it was not trained on (see `score`); half_width: of the 90 % interval, 0 where nothing is known of it."""
 
     space: str
     resolutions: tuple[int, ...]
@@ -45,8 +46,7 @@ class Origin:
     samples: int = 0
     data_sha256: str = ""
     seed: int = 0
-    width: float = 0.0
-    floor: float = 0.0
+    half_width: float = 0.0
     unseen: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
 
@@ -95,9 +95,7 @@ class AccuracyPredictor:
 
     def interval(self, population: Population) -> tuple[Array, Array]:
         """Lower and upper end of the 90 % interval; NaN where the file says nothing of its errors."""
-        each = self.each(population)
-        half = spread(each, self.origin.floor) * (self.origin.width or math.nan)
-        mean = each.mean(axis=0)
+        mean, half = self.predict(population), self.origin.half_width or math.nan
         return mean - half, mean + half
 
     def save(self, path: str | Path) -> None:
@@ -159,12 +157,6 @@ def require_space(predictor: AccuracyPredictor, one: Space) -> None:
     mine = predictor.origin.space
     if mine != one.name and not (predictor.origin.label == "released" and one.name.startswith("mbv3")):
         raise ConfigError(f"the predictor is of space {mine!r}, not {one.name!r}; nearest: --space {mine}")
-
-
-def spread(each: Array, floor: float) -> Array:
-    """Standard deviation of the members, at least `floor`."""
-    deviation: Array = np.maximum(each.std(axis=0), floor)
-    return deviation
 
 
 def _forward(layers: Layers, values: Weights) -> Weights:

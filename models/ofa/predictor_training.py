@@ -2,7 +2,7 @@
 
 Adam, weight decay, mean squared error on fractions; the output bias begins at the mean accuracy (the advice of the
 authors of Once-for-All). Each member of the ensemble has its own initial weights and leaves out another part of the
-networks; from these the width of the interval is taken. The same seed and data give the same bytes.
+networks; its errors there give the width of the interval. The same seed and data give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.ofa.architecture import Population
-from models.ofa.predictor import AccuracyPredictor, Array, Layers, Origin, spread
+from models.ofa.predictor import AccuracyPredictor, Array, Layers, Origin
 from models.ofa.space import Space
 from sim.errors import InputError
 
@@ -66,7 +66,8 @@ def train(
     origin = Origin(space.name, space.resolutions, label, len(target), _hash(features, target), seed, note=note)
     predictor = AccuracyPredictor(members, origin)
     if recipe.members > 1:
-        predictor = _with_interval(predictor, population, target, fold)
+        half_width = _half_width(predictor.each(population), target, fold)
+        predictor = AccuracyPredictor(members, replace(origin, half_width=half_width))
     return predictor
 
 
@@ -77,7 +78,7 @@ def score(predictor: AccuracyPredictor, population: Population, accuracy: Array)
     predicted = predictor.predict(population)
     low, high = predictor.interval(population)
     rmse = float(np.sqrt(np.mean((predicted - accuracy) ** 2)))
-    inside = np.mean((low <= accuracy) & (accuracy <= high)) if predictor.origin.width else float("nan")
+    inside = np.mean((low <= accuracy) & (accuracy <= high)) if predictor.origin.half_width else float("nan")
     found = {
         "n": float(len(accuracy)),
         "rmse": rmse,
@@ -89,34 +90,20 @@ def score(predictor: AccuracyPredictor, population: Population, accuracy: Array)
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def scored(predictor: AccuracyPredictor, population: Population, accuracy: Array) -> AccuracyPredictor:
-    """`predictor` with its error on unseen networks in its origin; the interval is fitted to them, if it has one."""
-    members = predictor.each(population)
-    origin = predictor.origin
-    if len(members) > 1:
-        floor = float(np.median(members.std(axis=0)))
-        width = _width(np.abs(members.mean(axis=0) - accuracy) / spread(members, floor))
-        origin = replace(origin, width=width, floor=floor)
-    fitted = AccuracyPredictor(predictor.members, origin)
-    return AccuracyPredictor(predictor.members, replace(origin, unseen=score(fitted, population, accuracy)))
+def judged(predictor: AccuracyPredictor, population: Population, accuracy: Array) -> AccuracyPredictor:
+    """`predictor` with its error on unseen networks in its origin; nothing else is fitted to them."""
+    origin = replace(predictor.origin, unseen=score(predictor, population, accuracy))
+    return AccuracyPredictor(predictor.members, origin)
 
 
-def _with_interval(predictor: AccuracyPredictor, population: Population, target: Array, fold: Any) -> AccuracyPredictor:
-    """The width by which each member's left-out part lies inside; its error there is that of one member, so the
-    interval of the mean is rather too wide than too narrow."""
-    each = predictor.each(population)
-    floor = float(np.median(each.std(axis=0)))
-    errors = []
-    for place in range(len(each)):
-        out = fold == place
-        errors.append(np.abs(each[place, out] - target[out]) / spread(each[:, out], floor))
-    width = _width(np.concatenate(errors))
-    return AccuracyPredictor(predictor.members, replace(predictor.origin, width=width, floor=floor))
+def _half_width(each: Array, target: Array, fold: Any) -> float:
+    """What 90 % of the errors of members on the networks that they left out do not pass.
 
-
-def _width(scores: Array) -> float:
-    place = min(int(np.ceil(COVERAGE * (len(scores) + 1))), len(scores)) - 1
-    return float(np.sort(scores)[place])
+    It is the error of one member; the mean's is rather smaller, so the interval is rather too wide than too narrow.
+    """
+    errors = np.concatenate([np.abs(one - target)[fold == place] for place, one in enumerate(each)])
+    place = min(int(np.ceil(COVERAGE * (len(errors) + 1))), len(errors)) - 1
+    return float(np.sort(errors)[place])
 
 
 def _fit(features: Any, target: Array, recipe: Recipe, seed: int, told: Callable[[int], None] | None) -> Layers:

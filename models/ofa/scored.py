@@ -1,7 +1,7 @@
 """What sub-networks of a trained supernet score on held-out training images: what a predictor learns from.
 
-Networks are drawn from small to large (`Space.sample_spread`) and scored by processes of one thread each; every score
-is kept in the run's folder, so that a scoring that was killed goes on. No test image is looked at.
+Networks are drawn from small to large (`Space.sample_spread`), no two the same, and scored by processes of one thread
+each; every score is kept in the run's folder, so that a scoring that was killed goes on. No test image is looked at.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import torch
 
 from models.ofa.architecture import Architecture
 from models.ofa.evaluate import Evaluator, canonical
+from models.ofa.space import Space
 from models.ofa.trained import Trained, load_supernet, open_images
 from sim.cache import ResultCache
 from sim.errors import InputError
 from sim.execution import run_tasks
 
 Progress = Callable[[str, int, int], None]
+_DRAWS = 20
 _CHUNK = 25
 
 
@@ -63,8 +65,7 @@ def score_networks(
             "out; nearest: --data with the training's own"
         )
     space = trained.space
-    drawn = space.sample_spread(count, np.random.default_rng([seed, 0x9A185]))
-    archs = [canonical(space, drawn[row]) for row in range(count)]
+    archs = distinct(space, count, np.random.default_rng([seed, 0x9A185]))
     starts = range(0, count, _CHUNK)
     chunks = [Chunk(str(weights), space.name, data, tuple(archs[start : start + _CHUNK])) for start in starts]
     found: dict[int, Sequence[float]] = {}
@@ -73,6 +74,17 @@ def score_networks(
         if progress is not None:
             progress("scoring", len(found), len(chunks))
     return Scored(archs, [value for place in range(len(chunks)) for value in found[place]])
+
+
+def distinct(space: Space, count: int, rng: np.random.Generator) -> list[Architecture]:
+    """`count` networks from small to large (`Space.sample_spread`), no two the same. Raises InputError: too few."""
+    found: dict[Architecture, None] = {}
+    for _ in range(_DRAWS):
+        drawn = space.sample_spread(count, rng)
+        found |= {canonical(space, drawn[row]): None for row in range(count)}
+        if len(found) >= count:
+            return list(found)[:count]
+    raise InputError(f"{count:,} different networks of {space.name}: {len(found):,} were found; nearest: fewer of them")
 
 
 _evaluators: dict[tuple[str, str | None], Evaluator] = {}

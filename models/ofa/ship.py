@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ import numpy as np
 from models.ofa import train_state
 from models.ofa.architecture import Population
 from models.ofa.evaluate import Evaluator
-from models.ofa.predictor import AccuracyPredictor
-from models.ofa.predictor_training import Recipe, score
+from models.ofa.predictor_training import Recipe, judged
 from models.ofa.predictor_training import train as fit
 from models.ofa.scored import Scored, score_networks
 from models.ofa.train_config import SHIPPED, TrainConfig, read_config
@@ -94,12 +92,6 @@ def train(
         "ends": ends(trained, data),
         "files": {one.name: one.stat().st_size for one in files},
     }
-
-
-def judged(predictor: AccuracyPredictor, population: Population, accuracy: Any) -> AccuracyPredictor:
-    """`predictor` with its error on unseen networks in its origin; nothing else is fitted to them."""
-    origin = replace(predictor.origin, unseen=score(predictor, population, accuracy))
-    return AccuracyPredictor(predictor.members, origin)
 
 
 def ends(trained: Trained, data: str | None = None) -> dict[str, Any]:

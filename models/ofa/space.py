@@ -256,7 +256,7 @@ def _mini() -> Space:
         expand=0,
         mix=256,
         kernels=(3, 5),
-        expansions=(2, 3, 4),
+        expansions=(3, 4),
         depths=(1, 2, 3),
         resolutions=(24, 26, 28),
         in_channels=1,

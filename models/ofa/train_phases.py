@@ -54,13 +54,14 @@ def progressive(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
     depth1 = dataclasses.replace(kernel, depths=space.depths[-2:])
     depth2 = dataclasses.replace(kernel, depths=space.depths)
     width1 = dataclasses.replace(depth2, expansions=space.expansions[-2:])
+    trained_widths = min(1, len(space.expansions) - 1) if config.width1.epochs else 0
     made = (
         _phase("full", config, config.full, full),
         _phase("kernel", config, config.kernel, kernel, distil=True),
         _phase("depth1", config, config.depth1, depth1, distil=True),
         _phase("depth2", config, config.depth2, depth2, distil=True),
         _phase("width1", config, config.width1, width1, distil=True, sort_stage=0),
-        _phase("width2", config, config.width2, space, distil=True, sort_stage=min(1, len(space.expansions) - 1)),
+        _phase("width2", config, config.width2, space, distil=True, sort_stage=trained_widths),
     )
     return tuple(phase for phase in made if phase.epochs)
 

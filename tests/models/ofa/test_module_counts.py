@@ -79,7 +79,7 @@ def test_all_modules_have_the_published_counts() -> None:
         assert_counts(anchor)
 
 
-@pytest.mark.parametrize("text", ["max", "mid", "min", "k3e4d3", "k5e2d1"])
+@pytest.mark.parametrize("text", ["max", "mid", "min", "k3e4d3", "k5e3d1"])
 @pytest.mark.parametrize("side", [20, 28])
 def test_mini_modules_have_the_counts_of_their_lowering(text: str, side: int) -> None:
     from models.ofa.lowering import lower

@@ -30,7 +30,7 @@ MINI = space("mini")
 def trained() -> tuple[AccuracyPredictor, Any, Any]:
     """A predictor of a formula, and networks that it has not seen with what the formula says of them."""
     from models.ofa.placeholder import formula
-    from models.ofa.predictor_training import Recipe, scored, train
+    from models.ofa.predictor_training import Recipe, judged, train
 
     seen = MINI.sample(600, np.random.default_rng(0))
     unseen = MINI.sample(200, np.random.default_rng(1))
@@ -38,7 +38,7 @@ def trained() -> tuple[AccuracyPredictor, Any, Any]:
     recipe = Recipe(members=3, hidden=64, steps=300)
     predictor = train(MINI, seen, formula(MINI, seen) + noise[:600], recipe, seed=4, label="placeholder")
     truth = formula(MINI, unseen) + noise[600:]
-    return scored(predictor, unseen, truth), unseen, truth
+    return judged(predictor, unseen, truth), unseen, truth
 
 
 def test_it_learns_and_says_how_well(trained: tuple[AccuracyPredictor, Any, Any]) -> None:

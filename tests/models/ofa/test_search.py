@@ -23,6 +23,7 @@ TINY = replace(
     slots=(2, 2),
     squeeze=(False, False),
     kernels=(3, 5, 7),
+    expansions=(2, 3, 4),
     depths=(1, 2),
 )
 

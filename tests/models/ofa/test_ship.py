@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from models.data.fashion_mnist import SMALL  # noqa: E402
 from models.data.sources import open_data  # noqa: E402
 from models.ofa import predictor, ship, train_state  # noqa: E402
 from models.ofa.predictor_training import Recipe  # noqa: E402
-from models.ofa.scored import score_networks  # noqa: E402
+from models.ofa.scored import distinct, score_networks  # noqa: E402
 from models.ofa.space import space  # noqa: E402
 from models.ofa.supernet import Supernet  # noqa: E402
 from models.ofa.train_config import read_config  # noqa: E402
@@ -46,6 +47,7 @@ def test_the_files_say_where_they_are_from_and_how_good_they_are(run: Path, tmp_
     trained = load_supernet(out / "mini_supernet.safetensors", "mini")
     assert (trained.seed, trained.data_sha256) == (4, open_data(SMALL).sha256)
     again = score_networks(run / "weights.safetensors", trained, 44, data=SMALL, workers=1)  # kept: not scored again
+    assert len(set(again.archs)) == 44  # the unseen ones are unseen
     truth = np.array(again.accuracies[24:])
     loaded = predictor.load(out / "mini_predictor.safetensors")
     guessed = loaded.predict(ship.Population.of(again.archs[24:]))
@@ -62,6 +64,15 @@ def test_the_files_say_where_they_are_from_and_how_good_they_are(run: Path, tmp_
     assert hashlib.sha256((out / note["curves"]).read_bytes()).hexdigest() == note["curves_sha256"]
     changed = "--set evaluation.calibration_images=200 --set full.epochs=3.0"
     assert note["command"].startswith(f"hwloop train ofa --config mini {changed} --seed 4 --out RUN;")
+
+
+def test_a_space_of_too_few_networks_is_told_of() -> None:
+    whole = space("mini")
+    two = replace(whole, kernels=(3,), depths=(1,), expansions=whole.expansions[:1], resolutions=whole.resolutions[:2])
+    rng = np.random.default_rng(0)
+    assert sorted(one.r for one in distinct(two, 2, rng)) == list(two.resolutions)
+    with pytest.raises(InputError, match="3 different networks of mini: 2 were found"):
+        distinct(two, 3, rng)
 
 
 def test_a_study_s_supernet_is_found(run: Path, tmp_path: Path) -> None:
