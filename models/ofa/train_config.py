@@ -1,7 +1,9 @@
 """Settings of a training run: TOML of the same names, each checked and bounded.
 
 The six stages are those of the published recipe: the full network, then elastic kernel, then elastic depth in two
-phases, then elastic width in two. Learning rates are for 64 images a step and scale with the batch, as published.
+phases, then elastic width in two. A seventh of our own, `finish`, trains the whole space on at a rate that starts low
+again; it has no passes unless it is given some. Learning rates are for 64 images a step and scale with the batch, as
+published.
 """
 
 from __future__ import annotations
@@ -115,6 +117,7 @@ class TrainConfig(Table):
     depth2: Stage = Stage(subnets=2)
     width1: Stage = Stage(subnets=4)
     width2: Stage = Stage(subnets=4)
+    finish: Stage = Stage(epochs=0, subnets=4)
 
 
 def read_config(name: str, settings: tuple[str, ...] = ()) -> TrainConfig:

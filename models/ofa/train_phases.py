@@ -46,7 +46,7 @@ class Phase:
 
 
 def progressive(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
-    """Full network, elastic kernel, elastic depth in two phases, elastic width in two. Phases of no epochs fall out."""
+    """Full network, elastic kernel, depth in two phases, width in two, `finish`. Phases of no epochs fall out."""
     full = dataclasses.replace(
         space, kernels=space.kernels[-1:], depths=space.depths[-1:], expansions=space.expansions[-1:]
     )
@@ -62,6 +62,7 @@ def progressive(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
         _phase("depth2", config, config.depth2, depth2, distil=True),
         _phase("width1", config, config.width1, width1, distil=True, sort_stage=0),
         _phase("width2", config, config.width2, space, distil=True, sort_stage=trained_widths),
+        _phase("finish", config, config.finish, space, distil=True),
     )
     return tuple(phase for phase in made if phase.epochs)
 
@@ -72,8 +73,8 @@ def epochs_of_all(config: TrainConfig) -> float:
 
 
 def stages(config: TrainConfig) -> tuple[Stage, ...]:
-    """The six, in order."""
-    return config.full, config.kernel, config.depth1, config.depth2, config.width1, config.width2
+    """All, in order."""
+    return config.full, config.kernel, config.depth1, config.depth2, config.width1, config.width2, config.finish
 
 
 def sample_all(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
@@ -81,7 +82,7 @@ def sample_all(config: TrainConfig, space: Space) -> tuple[Phase, ...]:
 
     There is no teacher, since no full network is trained first.
     """
-    names = ("full", "kernel", "depth1", "depth2", "width1", "width2")
+    names = ("full", "kernel", "depth1", "depth2", "width1", "width2", "finish")
     made = [_phase(f"all_{name}", config, one, space) for name, one in zip(names, stages(config), strict=True)]
     return tuple(phase for phase in made if phase.epochs)
 

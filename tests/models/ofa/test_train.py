@@ -29,7 +29,8 @@ from sim.errors import ConfigError, InputError  # noqa: E402
 
 MINI = space("mini")
 FEW = ("data.held_out=1800", "evaluation.curve_images=50", "evaluation.calibration_images=100", "batch=20")
-SHORT = (*FEW, *(f"{name}.epochs=0.3" for name in ("full", "kernel", "depth1", "depth2", "width1", "width2")))
+PHASES = ("full", "kernel", "depth1", "depth2", "width1", "width2", "finish")
+SHORT = (*FEW, *(f"{name}.epochs=0.3" for name in PHASES))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_the_loss_falls(data: DataPair, tmp_path: Path) -> None:
 
 def test_all_phases_are_run_and_recorded(uninterrupted: tuple[bytes, dict[str, Any]]) -> None:
     _, record = uninterrupted
-    assert [one["phase"] for one in record["history"]] == ["full", "kernel", "depth1", "depth2", "width1", "width2"]
+    assert [one["phase"] for one in record["history"]] == [*PHASES]
     assert all(math.isfinite(one["loss"]) for one in record["history"])
     assert all(0 <= value <= 1 for one in record["history"] for value in one["accuracy"].values())
     assert set(record["wall_s"]) == set(record["phases"])

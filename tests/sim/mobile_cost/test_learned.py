@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,9 @@ def test_groups_of_an_interval_hold_each_side_of_each_half() -> None:
         assert np.mean((truth >= low)[rows] & (truth <= high)[rows]) == pytest.approx(0.93, abs=0.04)
         assert outer[rows].mean() == pytest.approx(0.05, abs=0.025)
     assert np.mean(truth[half] > plain[1][half]) > 0.08  # one pair of bounds: 5 % of all lie in one half
-    assert np.mean(high - low) < 0.8 * np.mean(plain[1] - plain[0])
+    # sizes are exponential: one side to its 95 % quantile, against both sides to their 90 % quantile
+    ideal = math.log(20) / (2 * math.log(10))
+    assert np.mean(high - low) / np.mean(plain[1] - plain[0]) == pytest.approx(ideal, rel=0.15)
 
 
 def test_few_scores_and_equal_scores_make_no_groups() -> None:

@@ -69,7 +69,8 @@ def test_groups_of_an_interval_are_read_as_written(profile: DeviceProfile, tmp_p
     np.testing.assert_allclose(found.latency_low_s, expected.latency_low_s, rtol=2e-3)
     np.testing.assert_allclose(found.latency_high_s, expected.latency_high_s, rtol=2e-3)
     plain = replace(fitted, interval=replace(fitted.interval, lower=None, upper=None)).predict(data.batch)
-    assert np.max(np.abs(found.latency_high_s / plain.latency_high_s - 1)) > 0.05  # or nothing would have been written
+    # where no error is positive, the upper bound falls by the 90 % quantile of sizes of 0.1, or more if widened
+    assert np.min(found.latency_high_s / plain.latency_high_s) < 10**-0.1 * 1.05
 
 
 def _tree(profile: DeviceProfile, model: DeviceModel) -> dict[str, Any]:
