@@ -39,7 +39,9 @@ def open_delivery(family: Any, options: dict[str, Any], out: str | None) -> Any:
     if make is None:
         raise ConfigError(f"winners of {family.name!r} cannot be delivered; nearest: hwloop search ofa … --deliver")
     require_torch()
-    return make(options["space"] or family.default_space, options["supernet"], options["data"])
+    made = make(options["space"] or family.default_space, options["supernet"], options["data"])
+    made.require(options["finalists"], options["finetune_epochs"])
+    return made
 
 
 def require_torch() -> None:

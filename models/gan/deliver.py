@@ -52,6 +52,16 @@ class Delivery:
         self.extractor = load_extractor(folder / EXTRACTOR) if (folder / EXTRACTOR).is_file() else None
         self.teacher = open_teacher(self.work, self.extractor)
 
+    def require(self, finalists: int, finetune_epochs: float) -> None:
+        """Raise ConfigError for finalists, which only ``ofa`` has, or fine-tuning without a teacher."""
+        if finalists > 1:
+            raise ConfigError(f"--finalists {finalists} says nothing to gan; nearest: --finalists 1")
+        if finetune_epochs and not (self.work.out / f"{TEACHER}.safetensors").is_file():
+            raise ConfigError(
+                f"--finetune-epochs {finetune_epochs:g} needs teacher and discriminator, which do not ship; nearest: "
+                f"--space DIR of 'hwloop train gan --out DIR'"
+            )
+
     def deliver(
         self,
         record: dict[str, Any],
@@ -66,15 +76,9 @@ class Delivery:
         """Make ``out/<device>-<budget>`` for each winner and write what was measured into its ``best.measured``.
 
         hosts: the devices that are this machine; others get no measured latency. finetune_epochs: passes over the
-        training images. Raises ConfigError for finalists, which only ``ofa`` has, or fine-tuning without a teacher.
+        training images. Raises ConfigError as `require` does.
         """
-        if finalists > 1:
-            raise ConfigError(f"--finalists {finalists} says nothing to gan; nearest: --finalists 1")
-        if finetune_epochs and not (self.work.out / f"{TEACHER}.safetensors").is_file():
-            raise ConfigError(
-                f"--finetune-epochs {finetune_epochs:g} needs teacher and discriminator, which do not ship; nearest: "
-                f"--space DIR of 'hwloop train gan --out DIR'"
-            )
+        self.require(finalists, finetune_epochs)
         won = [one for one in record["searches"] if one["best"] is not None]
         for place, one in enumerate(won):
             if progress is not None:

@@ -29,6 +29,9 @@ class Delivery:
         self.trained = load_supernet(self.path, space)
         self.images = open_images(self.trained, data)
 
+    def require(self, finalists: int, finetune_epochs: float) -> None:
+        """Whether `deliver` can do so: any of them here."""
+
     def deliver(
         self,
         record: dict[str, Any],

@@ -97,7 +97,7 @@ def test_a_shipped_run_delivers_without_the_teachers_weights(
     for name, value in own["measures"].items():
         assert shipped["measures"][name]["value"] == pytest.approx(value["value"]), name
     with pytest.raises(ConfigError, match="--finetune-epochs 1 needs teacher and discriminator"):
-        Delivery(str(shipped_run)).deliver({"searches": []}, tmp_path, (), {}, finetune_epochs=1.0)
+        Delivery(str(shipped_run)).require(1, 1.0)
 
 
 def test_the_demo_measures_what_it_predicts(
