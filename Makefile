@@ -2,7 +2,7 @@
 # PYTHON=... chooses the interpreter that makes .venv (3.11 or newer).
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-ofa demo-gan test test-slow lint bench clean
+.PHONY: help install demo demo-ofa demo-gan demo-lite-transformer test test-slow lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,8 @@ help:
 	@echo "make demo       simulate two generated matrices, print a table of each, and verify them"
 	@echo "make demo-ofa   search a trained supernet for this machine, and measure the network that is found on it"
 	@echo "make demo-gan   search trained generators of images for this machine, and show what they make on a page"
+	@echo "make demo-lite-transformer"
+	@echo "                translate, search a trained supernet for this machine, compress, simulate on SpArch"
 	@echo "make test       all tests but the slow ones      make test-slow   the slow ones"
 	@echo "make lint       ruff and mypy                    make bench       speed and accuracy figures"
 	@echo "make clean      remove .venv and everything that was built"
@@ -45,6 +47,9 @@ demo-ofa: $(STAMP)
 
 demo-gan: $(STAMP)
 	@$(BIN)/hwloop demo gan
+
+demo-lite-transformer: $(STAMP)
+	@$(BIN)/hwloop demo lite-transformer
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest

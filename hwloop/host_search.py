@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.search.constraint import Target
+    from models.search.host import Host
 
 SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Found:
-    """record: of the search, its winner delivered into `folder` and measured. profile: where it is, and of what."""
+    """record: of the search, its winner delivered into `folder` and measured. profile: where it is, and of what.
+    target: this machine. host: how its profile was measured."""
 
     record: dict[str, Any]
     profile: dict[str, Any]
     folder: Path
+    target: Target
+    host: Host | None
 
     def shared(self) -> dict[str, Any]:
         """What the record of each demo holds."""
@@ -38,7 +45,7 @@ def search_here(
 
     small: less measuring. Raises InputError, ConfigError.
     """
-    from hwloop.delivery import add_networks
+    from hwloop.delivery import add_networks, host_of
     from hwloop.host_profile import open_profile
     from hwloop.progress import Progress
     from hwloop.search_command import target_of
@@ -55,4 +62,5 @@ def search_here(
         searched = Study(known.space(space, [], objective), objective, targets, (budget,), settings=settings)
         record: dict[str, Any] = run(searched, progress=progress)
     add_networks(delivery, record, targets, str(folder))
-    return Found(record, {"file": str(path), "device": profile.name, "measured_now": measured_now}, folder)
+    about = {"file": str(path), "device": profile.name, "measured_now": measured_now}
+    return Found(record, about, folder, targets[0], host_of(profile))

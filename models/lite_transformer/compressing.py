@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from models.compress.file import write_compressed
-from models.compress.pipeline import Masks, Settings, apply_masks, compress
+from models.compress.pipeline import Compressed, Masks, Settings, apply_masks, compress
 from models.compress.sizes import account
 from models.lite_transformer.batches import TokenBatches, encode_pairs
 from models.lite_transformer.checkpoint import MODEL, TOKENIZER, describe, load_model
 from models.lite_transformer.config import Config
 from models.lite_transformer.data import load_text
-from models.lite_transformer.evaluation import evaluate
+from models.lite_transformer.evaluation import evaluate, scored_pairs
 from models.lite_transformer.train import OUTPUTS
 from models.lite_transformer.training import Trainer, mean_loss
 from models.lite_transformer.translate import COMPRESSED
@@ -26,6 +26,7 @@ from sim.errors import InputError
 from sim.files import require_writable, write_text
 
 EMBEDDING = "embedding.weight"
+RECORD = "compress.json"
 _CALIBRATION = 200
 Progress = Callable[[str, int, int], None]
 
@@ -51,8 +52,7 @@ def compress_run(
     most, cut = config.model.max_tokens, task == "summary"
     valid, _ = encode_pairs(text.valid[:_CALIBRATION], tokenizer, most, truncate=cut)
     train, _ = encode_pairs(text.train, tokenizer, most, truncate=cut)
-    test = [pair for pair in text.test[: config.test.sentences or None] if encode_pairs([pair], tokenizer, most)[0]]
-    coded, _ = encode_pairs(test, tokenizer, most)
+    test, coded = scored_pairs(config, text, tokenizer)
     held = TokenBatches(valid, max(most, 2048))
 
     def scores() -> tuple[dict[str, Any], list[str]]:
@@ -77,9 +77,7 @@ def compress_run(
         progress=report,
     )
     after, outputs = scores()
-    target.mkdir(exist_ok=True)
-    write_compressed(target / COMPRESSED, made.tensors, describe(model, task, tokenizer.fingerprint))
-    shutil.copyfile(folder / TOKENIZER, target / TOKENIZER)
+    save_compressed(target, made, describe(model, task, tokenizer.fingerprint), folder / TOKENIZER)
     if outputs:
         write_text(target / OUTPUTS, "".join(line + "\n" for line in outputs))
     record = {
@@ -89,23 +87,35 @@ def compress_run(
         "sizes": account(made.tensors, [EMBEDDING]),
         "file_bytes": {"before": (folder / MODEL).stat().st_size, "after": (target / COMPRESSED).stat().st_size},
         "test": {"before": before, "after": after},
-        "layers": [
-            {
-                "name": name,
-                "shape": list(one.shape),
-                "form": one.form,
-                "bits": one.bits,
-                "keep": round(made.keeps.get(name, 1.0), 4),
-                "density": round(float((one.unpack() != 0).mean()), 4),
-                "bytes": one.bytes,
-                "index_bytes": one.index_bytes,
-            }
-            for name, one in made.tensors.items()
-            if one.form != "raw"
-        ],
+        "layers": layer_rows(made),
     }
-    write_text(target / "compress.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_text(target / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return record
+
+
+def save_compressed(out: Path, made: Compressed, about: Mapping[str, Any], tokenizer: Path) -> None:
+    """Make the folder that `load_ready` reads. about: what `describe` says of the model."""
+    out.mkdir(exist_ok=True)
+    write_compressed(out / COMPRESSED, made.tensors, about)
+    shutil.copyfile(tokenizer, out / TOKENIZER)
+
+
+def layer_rows(made: Compressed) -> list[dict[str, Any]]:
+    """How each tensor that is not float32 is stored; all sizes in bytes."""
+    return [
+        {
+            "name": name,
+            "shape": list(one.shape),
+            "form": one.form,
+            "bits": one.bits,
+            "keep": round(made.keeps.get(name, 1.0), 4),
+            "density": round(float((one.unpack() != 0).mean()), 4),
+            "bytes": one.bytes,
+            "index_bytes": one.index_bytes,
+        }
+        for name, one in made.tensors.items()
+        if one.form != "raw"
+    ]
 
 
 def _config(folder: Path) -> Config:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.lite_transformer.batches import Encoded, TokenBatches
-from models.lite_transformer.config import TestTable
+from models.lite_transformer.batches import Encoded, TokenBatches, encode_pairs
+from models.lite_transformer.config import Config, TestTable
+from models.lite_transformer.data import Text
 from models.lite_transformer.decoding import beam_search
 from models.lite_transformer.model import TextModel
 from models.lite_transformer.tokenizer import Tokenizer
@@ -77,3 +78,11 @@ def evaluate(
     references = [target for _, target in pairs]
     scores |= bleu(outputs, references) if task == "translation" else rouge(outputs, references)
     return scores, outputs
+
+
+def scored_pairs(config: Config, text: Text, tokenizer: Tokenizer) -> tuple[list[tuple[str, str]], list[Encoded]]:
+    """The pairs of the test split that the model takes, and their tokens. Long sources of summaries are cut."""
+    most, cut = config.model.max_tokens, config.task == "summary"
+    pairs = text.test[: config.test.sentences or None]
+    fitting = [pair for pair in pairs if encode_pairs([pair], tokenizer, most, truncate=cut)[0]]
+    return fitting, encode_pairs(fitting, tokenizer, most, truncate=cut)[0]

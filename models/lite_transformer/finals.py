@@ -14,7 +14,7 @@ import json
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ from models.search.constraint import Target
 from sim.cache import fingerprint
 from sim.errors import InfeasibleError, InputError
 from sim.files import write_text
+
+if TYPE_CHECKING:
+    from sim.mobile_cost.host_measure import Measurement
 
 SCHEMA = "hwloop.text-finals/1"
 WITHIN = 0.03
@@ -181,8 +184,15 @@ def _summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def decode_s(model: TextModel, source: int = 30, target: int = 30, budget_s: float = 2.0, threads: int = 1) -> float:
-    """Median wall seconds of translating one sentence greedily, as `TextSpace.lower` writes it down: encoder once, then
-    exactly `target` steps."""
+    """Median wall seconds of `decode_time`."""
+    return decode_time(model, source, target, budget_s, threads).latency_s
+
+
+def decode_time(
+    model: TextModel, source: int = 30, target: int = 30, budget_s: float = 2.0, threads: int = 1
+) -> Measurement:
+    """Wall time of translating one sentence greedily, as `TextSpace.lower` writes it down: encoder once, then exactly
+    `target` steps."""
     from sim.mobile_cost.host_measure import keep_memory, limited_threads, measure_calls
 
     row = (np.arange(source) % (model.settings.vocabulary - 4) + 4).tolist()
@@ -196,7 +206,7 @@ def decode_s(model: TextModel, source: int = 30, target: int = 30, budget_s: flo
     model.eval()
     with limited_threads(threads), torch.inference_mode():
         keep_memory()
-        return measure_calls(call, threads=threads, budget_s=budget_s).latency_s
+        return measure_calls(call, threads=threads, budget_s=budget_s)
 
 
 def main() -> None:

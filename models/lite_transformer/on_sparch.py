@@ -57,19 +57,20 @@ def on_sparch(
     measured: int = 64,
     densities: Sequence[float] = DENSITIES,
     fidelity: str = "event",
+    pairs: Sequence[tuple[str, str]] = (),
     cache: ResultCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The record. run: a training run's folder. compressed: its compressed model (without it: the model of `run`).
 
     sentences: that are priced, spread over the lengths; figures are their means. measured: sentences whose activations
-    are counted. densities: of the sweep, on the first of the priced sentences; empty for none. Raises InputError,
-    ConfigError.
+    are counted. densities: of the sweep, on the first of the priced sentences; empty for none. pairs: source and target
+    text instead of the validation split. Raises InputError, ConfigError.
     """
     if sentences < 1 or measured < sentences or any(not 0 < one <= 1 for one in densities):
         raise ConfigError(f"{sentences} of {measured} sentences, densities {tuple(densities)}; nearest: 2 of 64, 0.1")
     dense, ready = load_ready(run), load_ready(compressed or run)
-    coded = _sentences(Path(run), ready.tokenizer, ready.model, measured)
+    coded = _sentences(pairs or load_text(_config(Path(run))).valid, ready.tokenizer, ready.model, measured)
     chosen = [coded[place] for place in _spread(len(coded), sentences)]
     inputs = [activations(ready.model, [one]) for one in chosen]
     counted = {name: float(np.mean(one != 0)) for name, one in activations(ready.model, coded).items()}
@@ -109,11 +110,10 @@ def on_sparch(
     }
 
 
-def _sentences(folder: Path, tokenizer: Any, model: TextModel, most: int) -> list[Encoded]:
-    """Sentences of the validation split, evenly over it, by length."""
-    pairs = load_text(_config(folder)).valid
-    pairs = pairs[:: max(1, len(pairs) // most)][:most]
-    coded, _ = encode_pairs(pairs, tokenizer, model.settings.max_tokens, truncate=True)
+def _sentences(pairs: Sequence[tuple[str, str]], tokenizer: Any, model: TextModel, most: int) -> list[Encoded]:
+    """At most so many of `pairs`, evenly over them, by length."""
+    some = list(pairs)[:: max(1, len(pairs) // most)][:most]
+    coded, _ = encode_pairs(some, tokenizer, model.settings.max_tokens, truncate=True)
     return sorted(coded, key=lambda one: (len(one[1]), len(one[0])))
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from models.lite_transformer.architecture import SPACES
 from models.lite_transformer.predictor import FILE, PredictedLoss, read
+from models.lite_transformer.runs import SUPERNET, shipped
 from models.lite_transformer.space import TextSpace
-from models.lite_transformer.space import space as shipped
+from models.lite_transformer.space import space as named_space
 from models.lite_transformer.supernet_training import SupernetRun, is_run
 from models.search.choices import Array
 from models.search.constraint import Target
@@ -49,7 +50,8 @@ def losses(run: SupernetRun, cache: ResultCache | None = None) -> SupernetLoss:
 
 class LiteTransformer:
     """The family ``lite-transformer``. A space is the folder of a supernet's run; a space by name needs a predictor:
-    such a folder, or a file of `predictor`. In a folder a predictor that lies there is used, if it is named."""
+    such a folder, or a file of `predictor`; the space of the supernet that ships has the one that ships with it. In a
+    folder a predictor that lies there is used, if it is named."""
 
     name = "lite-transformer"
     default_space = "mini"
@@ -66,6 +68,11 @@ class LiteTransformer:
                 return found
         if space not in SPACES:
             raise ConfigError(f"no space and no trained supernet {space!r}{nearest(space, SPACES)}; nearest: {_HINT}")
+        place = shipped(SUPERNET)
+        if place is not None:
+            kept = SupernetRun(place).space
+            if kept.name == space:
+                return PredictedLoss(kept, read(place / FILE))
         raise ConfigError(f"nothing scores the networks of {space!r}; nearest: {_HINT}, or --predictor DIR/{FILE}")
 
     def space(self, name: str, resolutions: Sequence[int], objective: Objective[Any]) -> TextSpace:
@@ -77,7 +84,7 @@ class LiteTransformer:
         return objective.space if isinstance(objective, PredictedLoss) else self._space(name)
 
     def _space(self, name: str) -> TextSpace:
-        return SupernetRun(name).space if is_run(name) else shipped(name)
+        return SupernetRun(name).space if is_run(name) else named_space(name)
 
     def on_sparch(self, weight_density: float, fidelity: str) -> Target:
         """SpArch as the device, linear layers pruned to a density. Raises WorkloadError, ConfigError."""

@@ -2,6 +2,8 @@
 
 Times are processor time of this process, the least of several runs, so a busy machine disturbs them little; with more
 than one thread they are the sum over the threads.
+
+    python -m models.lite_transformer.speed OUT.json [--run RUN] [--machine WORDS]
 """
 
 from __future__ import annotations
@@ -111,3 +113,59 @@ def least_s(run: Callable[[], None], repeats: int) -> float:
         run()
         times.append(time.process_time() - begin)
     return min(times)
+
+
+def measure(run: str | None = None, *, repeats: int = 5, sentences: int = 32, length: int = 30) -> dict[str, Any]:
+    """Both figures of the mini networks of translation; decoding with the model of `run`, else with random weights,
+    whose speed is the same. On one thread. Raises InputError."""
+    from models.lite_transformer.checkpoint import load_model
+    from models.lite_transformer.config import read_config
+    from sim.mobile_cost.host_measure import limited_threads
+
+    lite, plain = (read_config(f"mini-{kind}-translation").model for kind in ("lite", "transformer"))
+    with limited_threads(1):
+        torch.manual_seed(0)
+        model = load_model(run)[0] if run is not None else TextModel(lite)
+        source = torch.randint(4, model.settings.vocabulary, (length,)).tolist()
+        decoded = decoding(model, source, length, repeats)
+        step = training_step(lite, plain, sentences=sentences, length=length, repeats=repeats)
+    return {
+        "schema": "hwloop.text-speed/1",
+        "threads": 1,
+        "repeats": repeats,
+        "decoding": {**decoded, "source": length, "tokens": length, "trained": run is not None},
+        "training_step": {**step, "sentences": sentences, "length": length},
+    }
+
+
+def main() -> None:
+    """The command of the docstring."""
+    import json
+    import platform
+    import sys
+    from pathlib import Path
+
+    import click
+
+    from sim.errors import HwloopError
+    from sim.files import write_text
+
+    @click.command()
+    @click.argument("out")
+    @click.option("--run", metavar="DIR", help="A trained run, for decoding.")
+    @click.option("--machine", metavar="WORDS", default=platform.machine(), help="Name of this machine.")
+    def command(out: str, run: str | None, machine: str) -> None:
+        """Measure; the record goes to the file OUT."""
+        try:
+            record = {**measure(run), "machine": machine}
+            write_text(Path(out), json.dumps(record, indent=1) + "\n")
+        except HwloopError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        click.echo(json.dumps(record, indent=1))
+
+    command()
+
+
+if __name__ == "__main__":
+    main()

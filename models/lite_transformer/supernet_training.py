@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from models.lite_transformer.architecture import TextChoices, choices
 from models.lite_transformer.batches import Encoded, TokenBatches, encode_pairs
 from models.lite_transformer.checkpoint import TOKENIZER, load_tensors, matching_tokenizer, save_tensors
 from models.lite_transformer.config import Config
-from models.lite_transformer.data import load_text
+from models.lite_transformer.data import Text, load_text
 from models.lite_transformer.space import TextSpace
 from models.lite_transformer.supernet import Supernet, SupernetTrainer
 from models.lite_transformer.tokenizer import Tokenizer
@@ -116,8 +117,8 @@ class _SupernetRun(_Run):
 
 
 class SupernetRun:
-    """A trained supernet with its text, from the folder of a run. space: where it is not one that ships. Raises
-    InputError: none there, damaged, of another space."""
+    """A trained supernet with its text, from the folder of a run. space: where it is not one that ships. The text is
+    read when it is asked for. Raises InputError: none there, damaged, of another space."""
 
     def __init__(self, folder: str | Path, space: TextChoices | None = None) -> None:
         place = Path(folder)
@@ -136,8 +137,13 @@ class SupernetRun:
         except RuntimeError as error:
             raise InputError(f"{place / SUPERNET} is damaged: {str(error).splitlines()[-1].strip()}") from None
         self.net.eval()
-        self.folder, self.text = place, load_text(self.config)
+        self.folder = place
         self._sha = fingerprint({name: one.numpy().tobytes().hex() for name, one in sorted(tensors.items())})
+
+    @cached_property
+    def text(self) -> Text:
+        """What it was trained on. Raises InputError: not to be had."""
+        return load_text(self.config)
 
     def encoded(self, split: str, most: int = 0) -> list[Encoded]:
         """Sentences of a split, at most so many, evenly over it."""

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.lite_transformer.batches import Encoded, TokenBatches, encode_pairs
+from models.lite_transformer.batches import TokenBatches, encode_pairs
 from models.lite_transformer.checkpoint import (
     STATE,
     TOKENIZER,
@@ -28,7 +28,7 @@ from models.lite_transformer.checkpoint import (
 )
 from models.lite_transformer.config import Config, read_config
 from models.lite_transformer.data import Text, load_text
-from models.lite_transformer.evaluation import evaluate
+from models.lite_transformer.evaluation import evaluate, scored_pairs
 from models.lite_transformer.model import TextModel
 from models.lite_transformer.schedule import learning_rate
 from models.lite_transformer.tokenizer import Tokenizer
@@ -184,9 +184,7 @@ class _Run:
         config, model = self.config, self.trainer.model.to("cpu")
         save_model(self.folder, model, config.task, self.tokenizer)
         test = self.text.test[: config.test.sentences or None]
-        most, cut = config.model.max_tokens, config.task == "summary"
-        fitting = [pair for pair in test if encode_pairs([pair], self.tokenizer, most, truncate=cut)[0]]
-        sentences: list[Encoded] = encode_pairs(fitting, self.tokenizer, most, truncate=cut)[0]
+        fitting, sentences = scored_pairs(config, self.text, self.tokenizer)
         scores, outputs = evaluate(model, self.tokenizer, config.task, fitting, sentences, config.test, self.progress)
         if outputs:
             write_text(self.folder / OUTPUTS, "".join(line + "\n" for line in outputs))

@@ -16,6 +16,7 @@ for needed in ("torch", "safetensors", "tokenizers", "sacrebleu"):
     pytest.importorskip(needed)
 
 from hwloop.search_command import search as command  # noqa: E402
+from models.lite_transformer import runs  # noqa: E402
 from models.lite_transformer.architecture import MINI  # noqa: E402
 from models.lite_transformer.config import Config  # noqa: E402
 from models.lite_transformer.finals import contenders, decode_s, finals  # noqa: E402
@@ -116,7 +117,8 @@ def test_a_file_that_is_no_predictor(text: str, tmp_path: Path) -> None:
         read(tmp_path / "none.json")
 
 
-def test_what_the_family_refuses(run: Path) -> None:
+def test_what_the_family_refuses(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "shipped_root", lambda: tmp_path)  # as if nothing shipped
     found = family("lite-transformer")
     assert isinstance(found, LiteTransformer)
     with pytest.raises(ConfigError, match="nothing scores the networks of 'mini'; nearest: --space DIR"):
