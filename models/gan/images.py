@@ -84,12 +84,20 @@ class Images:
     def batch(self, size: int, seed: int, step: int, *, flip: bool = True) -> tuple[Tensor, Tensor]:
         """Training inputs and targets of one step: they follow from `seed` and `step`, whatever ran before."""
         part = self.train
-        rows = _rows(len(part.inputs), size, seed, step, 0)
+        rows, mirrored = self._drawn(size, seed, step, flip)
         others = rows if self.aligned else _rows(len(part.targets), size, seed, step, 1)
-        mirrored = np.random.default_rng((seed, step, 2)).random((2, size)) < (0.5 if flip else 0.0)
         given = _mirror(part.inputs[rows], mirrored[0])
         wanted = _mirror(part.targets[others], mirrored[0 if self.aligned else 1])
         return self.inputs(given), pixels(wanted)
+
+    def keys(self, size: int, seed: int, step: int, *, flip: bool = True) -> list[int]:
+        """Names of the inputs of that `batch`: a training image has two, its own and that of its mirror image."""
+        rows, mirrored = self._drawn(size, seed, step, flip)
+        return [2 * int(row) + int(turned) for row, turned in zip(rows, mirrored[0], strict=True)]
+
+    def _drawn(self, size: int, seed: int, step: int, flip: bool) -> tuple[Array, Array]:
+        mirrored = np.random.default_rng((seed, step, 2)).random((2, size)) < (0.5 if flip else 0.0)
+        return _rows(len(self.train.inputs), size, seed, step, 0), mirrored
 
 
 def pixels(array: Array) -> Tensor:

@@ -66,6 +66,7 @@ class Compression:
         config = self.config
         if width is not None:
             config = config.model_copy(update={"teacher": config.teacher.model_copy(update={"width": width})})
+        config = config.model_copy(update={"batch": config.teacher.batch or config.batch})
         family, channels = teacher_family(config, self.images)
         torch.manual_seed(self.seed)
         discriminator = make_discriminator(config, self.images)
@@ -91,6 +92,7 @@ class Compression:
         discriminator = make_discriminator(config, self.images)
         if config.pipeline == "full":
             load_part(self.out / f"{DISTILLED}.safetensors", "discriminator", discriminator)
+        channels_last(net.net, discriminator)
         trainer = Translation(
             config,
             self.images,
@@ -139,6 +141,7 @@ class Compression:
         discriminator = make_discriminator(self.config, self.images)
         if start is not None:
             load_part(self.out / f"{SUPERNET}.safetensors", "discriminator", discriminator)
+        channels_last(net, discriminator)
         trainer = Translation(
             self.config,
             self.images,
@@ -161,6 +164,12 @@ class Compression:
             starts = range(0, count - count % size or count, size)
             recalibrate(net, [self.images.inputs(part.inputs[place : place + size]) for place in starts])
         return net.eval()
+
+
+def channels_last(*modules: Any) -> None:
+    """Lay weights out so that convolutions of few images run about a tenth faster."""
+    for one in modules:
+        one.to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

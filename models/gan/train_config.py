@@ -36,6 +36,7 @@ class Teacher(Table):
     """The generator that is compressed. width: ngf. separable: the mobile form, which the full pipeline needs."""
 
     width: int = whole(32, 1, 512, "ngf")
+    batch: int = whole(0, 0, 1_000_000, "images a step; 0: as many as for students")
     separable: bool = False
     steps: int = whole(1_000, 0, 10_000_000, "at the full learning rate")
     decay_steps: int = whole(1_000, 0, 10_000_000, "while it falls to zero")
@@ -61,10 +62,15 @@ class Discriminator(Table):
 
 
 class Losses(Table):
-    """Weights. features: between the discriminator's; cycle and identity: of an unpaired teacher."""
+    """Weights. features: between the discriminator's; cycle and identity: of an unpaired teacher.
+
+    target: what the reconstruction of a student with a teacher aims at where images come in pairs; where they do not,
+    it is the teacher's image.
+    """
 
     mode: Literal["hinge", "lsgan"] = "hinge"
     reconstruction_kind: Literal["l1", "l2", "smooth-l1"] = "l1"
+    target: Literal["truth", "teacher"] = "truth"
     gan: float = Field(default=1.0, ge=0, le=1000)
     reconstruction: float = Field(default=100.0, ge=0, le=1000)
     distillation: float = Field(default=1.0, ge=0, le=1000)
@@ -88,6 +94,7 @@ class Run(Table):
     threads: int = whole(0, 0, 1024, "CPU threads; 0: all")
     checkpoint_every_s: float = Field(default=60.0, ge=0, le=86_400)
     calibration_images: int = whole(512, 1, 1_000_000, "for batch norms")
+    teacher_memory_mb: int = whole(3_072, 0, 1_000_000, "for what the teacher makes of training images")
 
 
 class Study(Table):

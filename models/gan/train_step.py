@@ -20,6 +20,7 @@ from models.gan.discriminators import MultiScaleDiscriminator, PatchDiscriminato
 from models.gan.distill import Distiller, Taps, tap_widths
 from models.gan.family import Channels, Generators
 from models.gan.images import Images
+from models.gan.memory import TeacherMemory
 from models.gan.supernet import Supernet
 from models.gan.train_config import TrainConfig
 
@@ -83,7 +84,7 @@ class Translation(Trainer):
         seed: int = 0,
     ) -> None:
         super().__init__(config, images, seed)
-        self.generator, self.discriminator, self.teacher = generator, discriminator, teacher
+        self.generator, self.discriminator = generator, discriminator
         self._sampled = sampled
         self._net = generator.net if isinstance(generator, Supernet) else generator
         self.modules = {"generator": self._net, "discriminator": discriminator}
@@ -95,8 +96,10 @@ class Translation(Trainer):
             self._distiller = Distiller(*widths)
             self.modules["distiller"] = self._distiller
             trained.append(self._distiller)
-        if teacher is not None:
-            teacher.eval().requires_grad_(False)
+        needed = bool(self._taps) or not images.aligned or config.losses.target == "teacher"
+        self.memory: TeacherMemory | None = None
+        if teacher is not None and needed:
+            self.memory = TeacherMemory(teacher, self._taps, config.run.teacher_memory_mb * 2**20)
         self._for_generator = self.optimizer("generator", *trained, scale=0.5)
         self._for_discriminator = self.optimizer("discriminator", discriminator, scale=2.0)
 
@@ -104,7 +107,7 @@ class Translation(Trainer):
         x, y = self.batch(number)
         if self._sampled is not None:
             cast(Supernet, self.generator).set_active(self._sampled(number))
-        taught, hints = self._ask_teacher(x)
+        taught, hints = self._ask_teacher(number, x)
         with Taps(self._net, self._taps) as taps:
             fake = self.generator(x)
         parts: dict[str, Tensor] = {}
@@ -122,13 +125,11 @@ class Translation(Trainer):
             self._for_generator.step()
         return {name: float(one.detach()) for name, one in parts.items()}
 
-    def _ask_teacher(self, x: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+    def _ask_teacher(self, number: int, x: Tensor) -> tuple[Tensor | None, list[Tensor]]:
         """What the teacher makes of the input, and its outputs at the taps."""
-        if self.teacher is None or (self.images.aligned and not self._taps):
+        if self.memory is None:
             return None, []
-        with torch.no_grad(), Taps(self.teacher, self._taps) as taps:
-            image = self.teacher(x)
-        return image, taps.outputs
+        return self.memory(self.images.keys(self.config.batch, self.seed, number, flip=self.config.data.flip), x)
 
     def _look(self, x: Tensor, y: Tensor, fake: Tensor, parts: dict[str, Tensor], *, weight: float) -> None:
         """The discriminator's gradient."""
@@ -156,7 +157,8 @@ class Translation(Trainer):
             parts["gan"] = losses.generator_loss(weights.mode, scores)
             if weights.features:
                 parts["features"] = losses.feature_matching(scores, self._judge(x, y))
-        target = y if self.images.aligned or taught is None else taught
+        paired = self.images.aligned and weights.target == "truth"
+        target = y if paired or taught is None else taught
         if weights.reconstruction:
             parts["reconstruction"] = losses.reconstruction(weights.reconstruction_kind, fake, target)
         if self._taps:

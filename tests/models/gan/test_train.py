@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 
 from models.gan import losses, train_config  # noqa: E402
 from models.gan.distill import Distiller, Taps, tap_widths  # noqa: E402
+from models.gan.memory import TeacherMemory  # noqa: E402
 from models.gan.stage import Stage, run_stage  # noqa: E402
 from models.gan.supernet import Supernet, sample  # noqa: E402
 from models.gan.train import Compression, images_of, train  # noqa: E402
@@ -119,14 +120,57 @@ def _made(folder: Path) -> bool:
 def test_a_step_trains_what_it_should() -> None:
     trainer = trainer_of(read_config("test", SMALL))
     before = {name: one.clone() for name, one in trainer.generator.named_parameters()}
-    teacher = {name: one.clone() for name, one in trainer.teacher.state_dict().items()}
+    teacher = {name: one.clone() for name, one in trainer.memory.teacher.state_dict().items()}
     found = trainer.step(0)
     assert set(found) == {"discriminator", "gan", "reconstruction", "distillation", "loss"}
     weights = trainer.config.losses
     total = weights.gan * found["gan"] + weights.reconstruction * found["reconstruction"]
     assert found["loss"] == pytest.approx(total + weights.distillation * found["distillation"], rel=1e-5)
     assert any(not torch.equal(before[name], one) for name, one in trainer.generator.named_parameters())
-    assert all(torch.equal(teacher[name], one) for name, one in trainer.teacher.state_dict().items())
+    assert all(torch.equal(teacher[name], one) for name, one in trainer.memory.teacher.state_dict().items())
+
+
+def test_students_of_pairs_aim_at_the_teacher_where_told() -> None:
+    trainer = trainer_of(read_config("test", (*SMALL, "losses.target='teacher'")))
+    x, y = trainer.batch(0)
+    trainer.generator.set_active(sample(trainer.generator.generators, 0, 0))
+    with torch.no_grad():
+        made, taught = trainer.generator(x), trainer.memory.teacher(x)
+    found = trainer.step(0)["reconstruction"]
+    assert found == pytest.approx(float(nn.functional.l1_loss(made, taught)), rel=1e-5)
+    assert abs(found - float(nn.functional.l1_loss(made, y))) > 1e-3
+
+
+def test_a_memory_changes_no_byte_and_keeps_its_limit() -> None:
+    trainer = trainer_of(read_config("test", SMALL))
+    teacher, taps = trainer.memory.teacher, trainer.memory.taps
+    memories = [TeacherMemory(teacher, taps, limit) for limit in (2**30, 0)]
+    calls = []
+    handle = teacher.register_forward_hook(lambda *_: calls.append(1))
+    for step in (0, 0, 1):
+        x, _ = trainer.batch(step)
+        keys = trainer.images.keys(trainer.config.batch, trainer.seed, step, flip=trainer.config.data.flip)
+        (first, hints), (second, others) = (one(keys, x) for one in memories)
+        assert torch.equal(first, second)
+        assert all(torch.equal(one, other) for one, other in zip(hints, others, strict=True))
+    handle.remove()
+    seen = len(memories[0].kept)
+    assert len(calls) == seen + 3 * trainer.config.batch  # each once, and each time
+    assert memories[0].bytes == sum(one.nbytes for kept in memories[0].kept.values() for one in kept)
+    assert not memories[1].kept
+
+
+def test_mirror_images_have_names_of_their_own() -> None:
+    trainer = trainer_of(read_config("test", SMALL))
+    size, images = trainer.config.batch, trainer.images
+    found: dict[int, torch.Tensor] = {}
+    for step in range(40):
+        x, _ = images.batch(size, 0, step)
+        for key, one in zip(images.keys(size, 0, step), x, strict=True):
+            assert torch.equal(found.setdefault(key, one), one)
+    both = [key for key in found if key % 2 == 0 and key + 1 in found]
+    assert both
+    assert all(torch.equal(found[key].flip(-1), found[key + 1]) for key in both)
 
 
 def test_unpaired_students_aim_at_the_teacher() -> None:
@@ -134,7 +178,7 @@ def test_unpaired_students_aim_at_the_teacher() -> None:
     x, _ = trainer.batch(0)
     trainer.generator.set_active(sample(trainer.generator.generators, 0, 0))
     with torch.no_grad():
-        wanted = nn.functional.l1_loss(trainer.generator(x), trainer.teacher(x))
+        wanted = nn.functional.l1_loss(trainer.generator(x), trainer.memory.teacher(x))
     assert trainer.step(0)["reconstruction"] == pytest.approx(float(wanted), rel=1e-5)
 
 
