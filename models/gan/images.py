@@ -95,7 +95,7 @@ class Images:
         rows, mirrored = self._drawn(size, seed, step, flip)
         return [2 * int(row) + int(turned) for row, turned in zip(rows, mirrored[0], strict=True)]
 
-    def _drawn(self, size: int, seed: int, step: int, flip: bool) -> tuple[Array, Array]:
+    def _drawn(self, size: int, seed: int, step: int, flip: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         mirrored = np.random.default_rng((seed, step, 2)).random((2, size)) < (0.5 if flip else 0.0)
         return _rows(len(self.train.inputs), size, seed, step, 0), mirrored
 
