@@ -132,7 +132,10 @@ def test_bad_input_is_one_line(
 
 
 def test_demos_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "demo", "off")[::2] == (2, "error: no demo 'off'; one of sparch, ofa, gan, lite-transformer; nearest: ofa\n")
+    assert run(capsys, "demo", "off")[::2] == (
+        2,
+        "error: no demo 'off'; one of sparch, ofa, gan, lite-transformer; nearest: ofa\n",
+    )
     code, _, err = run(capsys, "demo", "--out", "x")
     assert (code, err) == (2, "error: --profile and --out say nothing to the demo sparch; nearest: hwloop demo ofa\n")
 
