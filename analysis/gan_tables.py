@@ -42,16 +42,24 @@ def study_table(record: Record) -> str:
         most = max(mine, key=lambda row: row["macs"])
         sizes = (f"{most['macs'] / 1e6:.1f}", f"{found[kind]['macs_ratio']:.1f}", f"{most['params'] / 1e3:,.0f}")
         values = [_middle(found[kind], mine, *one) for one in shown]
-        rows.append((f"{KINDS[kind]} ({len(mine)})", *sizes, f"{most['images']:,}", *values))
+        more = record.get("supernet", {}).get("images", 0) if kind == "compressed" else 0
+        images = f"{most['images']:,}" + (f" + {more:,}" if more else "")
+        rows.append((f"{KINDS[kind]} ({len(mine)})", *sizes, images, *values))
     heads = ("network (how many)", "M MACs", "times fewer", "k params", "images trained on", *(one[1] for one in shown))
     note = (
         f"Measured: {record['protocol']}, {record['data']['name']} ({record['data']['origin']}), seed "
         f"{record['seed']}. Set distances on 64 features of the extractor {record['extractor']['name']!r}"
         f"{_extractor_accuracy(record['extractor'])}. In brackets: the 95 % bootstrap interval where there is one "
         f"network, else least and most over seeds or configurations. The compressed generator is fine-tuned from a "
-        f"supernet, whose own images are not counted. Time: {record['wall_s'] / 60:.0f} minutes, {_searched(record)}."
+        f"supernet, whose own images are the second number. Trainings: {_cpu_minutes(record)} minutes of processor "
+        f"time, one thread each; {_searched(record)}."
     )
     return f"{markdown_table(heads, rows)}\n\n{note}"
+
+
+def _cpu_minutes(record: Record) -> str:
+    supernet = record.get("supernet", {}).get("cpu_s", 0.0)
+    return f"{(sum(row['cpu_s'] for row in record['rows']) + supernet) / 60:.0f}"
 
 
 def wanted_table(record: Record) -> str:
@@ -152,8 +160,8 @@ def made_by_lines(record: Record) -> str:
     commands = "\n".join(f"    {one}" for one in record["command"].split("; "))
     return (
         f"{commands}\n\n(seed {record['seed']}; {record['data']['name']}, {record['data']['origin']}, data sha256 "
-        f"`{record['data']['sha256'][:16]}…`; the study took {record['training_wall_s'] / 60:.0f} minutes). The files "
-        f"have {record['bytes'] / 1e6:.2f} MB together without the picture of the teacher's images."
+        f"`{record['data']['sha256'][:16]}…`; trainings took {record['training_cpu_s'] / 60:.0f} minutes of processor "
+        f"time). The files have {record['bytes'] / 1e6:.2f} MB together without the picture of the teacher's images."
     )
 
 

@@ -72,7 +72,7 @@ def ship(run: Path, out: Path) -> dict[str, Any]:
     _write(out / CURVES, curves)
     rows = [{key: value for key, value in row.items() if key != "curve"} for row in study["rows"]]
     _write(out / RECORD, study | {"rows": rows, "supernet": {key: note["record"][key] for key in ("images", "cpu_s")}})
-    record = _made_by(work, study, run, out)
+    record = _made_by(work, study, note["record"], run, out)
     _write(out / MADE_BY, record)
     return record
 
@@ -146,7 +146,9 @@ def _filled(work: Compression, channels: tuple[int, ...], state: Mapping[str, Te
     return net
 
 
-def _made_by(work: Compression, study: Mapping[str, Any], run: Path, out: Path) -> dict[str, Any]:
+def _made_by(
+    work: Compression, study: Mapping[str, Any], supernet: Mapping[str, Any], run: Path, out: Path
+) -> dict[str, Any]:
     """Commands, seed, data, and hashes of all files. Raises InputError where they are too large."""
     names = sorted(one.name for one in out.iterdir() if one.name != MADE_BY)
     sizes = {name: (out / name).stat().st_size for name in names}
@@ -161,7 +163,7 @@ def _made_by(work: Compression, study: Mapping[str, Any], run: Path, out: Path) 
         "command": command(validate_config(TrainConfig, study["config"]), work.seed),
         "seed": work.seed,
         "data": study["data"],
-        "training_wall_s": study["wall_s"],
+        "training_cpu_s": sum(row["cpu_s"] for row in study["rows"]) + supernet["cpu_s"],
         "teacher_sha256": _sha256(run / f"{TEACHER}.safetensors"),
         "bytes": whole,
         "files": {name: {"bytes": sizes[name], "sha256": _sha256(out / name)} for name in names},

@@ -30,7 +30,14 @@ def values(kid: float, psnr: float) -> dict[str, Any]:
 
 
 def row(kind: str, macs: int, kid: float, psnr: float) -> dict[str, Any]:
-    return {"kind": kind, "macs": macs, "params": 50_000, "images": 8_000, "measures": values(kid, psnr)}
+    return {
+        "kind": kind,
+        "macs": macs,
+        "params": 50_000,
+        "images": 8_000,
+        "cpu_s": 570.0,
+        "measures": values(kid, psnr),
+    }
 
 
 def middle(kid: float, psnr: float, ratio: float) -> dict[str, Any]:
@@ -46,7 +53,7 @@ STUDY = {
     "config": {"study": {"ratio": 8.0}},
     "extractor": {"name": "openmoji-groups", "test_accuracy": 0.612},
     "search": {"evaluations": 144},
-    "wall_s": 3000.0,
+    "supernet": {"images": 7_000, "cpu_s": 150.0},
     "rows": [
         row("teacher", 8_000_000, 0.02, 20.0),
         *[row("compressed", 990_000, 0.021, 19.6)] * 3,
@@ -64,10 +71,13 @@ def test_the_study_shows_intervals_and_spreads() -> None:
     lines = study_table(STUDY).splitlines()
     assert lines[2] == ("| teacher (1) | 8.0 | 1.0 | 50 | 8,000 | 20.000 (19.000 to 21.000) | 20.00 (19.00 to 21.00) |")
     assert lines[3] == (
-        "| compressed (3) | 1.0 | 8.1 | 50 | 8,000 | 21.000 (20.000 to 23.000) | 19.60 (19.50 to 19.70) |"
+        "| compressed (3) | 1.0 | 8.1 | 50 | 8,000 + 7,000 | 21.000 (20.000 to 23.000) | 19.60 (19.50 to 19.70) |"
     )
     assert "'openmoji-groups' (61.2 % of the test images right)" in lines[-1]
-    assert "50 minutes, 144 sub-networks scored by the search on 300 images" in lines[-1]
+    assert (
+        "50 minutes of processor time, one thread each; 144 sub-networks scored by the search on 300 images"
+        in lines[-1]
+    )
 
 
 def test_wishes_are_judged() -> None:
@@ -161,12 +171,12 @@ def test_what_ships_says_its_commands() -> None:
         "command": "hwloop train gan --config line-to-colour --study --out RUN; python -m models.gan.ship RUN OUT",
         "seed": 0,
         "data": {"name": "openmoji", "origin": "OpenMoji", "sha256": "d" * 64},
-        "training_wall_s": 3600.0,
+        "training_cpu_s": 3600.0,
         "bytes": 2_340_000,
     }
     lines = made_by_lines(record).splitlines()
     assert lines[1] == "    python -m models.gan.ship RUN OUT"
-    assert "60 minutes" in lines[-1]
+    assert "60 minutes of processor time" in lines[-1]
     assert "2.34 MB" in lines[-1]
 
 
