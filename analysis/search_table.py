@@ -43,19 +43,24 @@ def _measured(record: Mapping[str, Any]) -> list[str]:
     for one in record["searches"]:
         found = one["best"] and one["best"]["measured"]
         if found:
-            cost, data = one["best"]["predicted"]["costs"][0], found["data"]
-            line = f"{_quality(found)} of {data['test_images']:,} test images of {data['name']}"
+            cost = one["best"]["predicted"]["costs"][0]
+            parts = [_quality(found)] if "data" in found else []
             if found["latency_s"] is not None:
-                line += f"; {_scaled(found['latency_s'], 1e3)} ms here, {_scaled(cost['latency_s'], 1e3)} predicted"
-            lines.append(f"measured, {one['device']}, {one['budget']}: {line}; in {found['folder']}")
+                parts.append(f"{_scaled(found['latency_s'], 1e3)} ms here, {_scaled(cost['latency_s'], 1e3)} predicted")
+            what = "measured" if parts else "made"
+            lines.append(f"{what}, {one['device']}, {one['budget']}: {'; '.join([*parts, found['folder']])}")
     return lines
 
 
 def _quality(found: Mapping[str, Any]) -> str:
+    """What the test images say; the quality of text is what `finals` measures."""
     if "accuracy" in found:
-        return f"{100 * found['accuracy']:.2f} %"
-    values = {name: one["value"] for name, one in found["measures"].items()}
-    return ", ".join(f"{name.removesuffix('_db').upper()} {value:.3g}" for name, value in values.items()) or "nothing"
+        said = f"{100 * found['accuracy']:.2f} %"
+    else:
+        values = {name: one["value"] for name, one in found["measures"].items()}
+        shown = (f"{name.removesuffix('_db').upper()} {value:.3g}" for name, value in values.items())
+        said = ", ".join(shown) or "nothing"
+    return f"{said} of {found['data']['test_images']:,} test images of {found['data']['name']}"
 
 
 def _figures(cost: Mapping[str, Any]) -> tuple[str, ...]:

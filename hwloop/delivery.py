@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.search.constraint import Target
+    from models.search.delivery import Delivery
+    from models.search.family import Family
     from models.search.host import Host
     from models.search.study import Study
     from sim.mobile_cost.profile import DeviceProfile
@@ -18,7 +20,7 @@ _MOST_WORKERS = 4
 _DEFAULTS = {"finetune_epochs": 0.0, "finalists": 1}
 
 
-def open_delivery(family: Any, options: dict[str, Any], out: str | None) -> Any:
+def open_delivery(family: Family, options: dict[str, Any], out: str | None) -> Delivery | None:
     """What will make networks of the winners, or None where ``--deliver`` is not asked for.
 
     Raises ConfigError for options that need it, or it them; InputError, ConfigError of what cannot be opened.
@@ -35,11 +37,8 @@ def open_delivery(family: Any, options: dict[str, Any], out: str | None) -> Any:
         return None
     if out is None:
         raise ConfigError("--deliver needs a folder for the networks; nearest: --out DIR")
-    make = getattr(family, "delivery", None)
-    if make is None:
-        raise ConfigError(f"winners of {family.name!r} cannot be delivered; nearest: hwloop search ofa … --deliver")
     require_torch()
-    made = make(options["space"] or family.default_space, options["supernet"], options["data"])
+    made = family.delivery(options["space"] or family.default_space, options["supernet"], options["data"])
     made.require(options["finalists"], options["finetune_epochs"])
     return made
 
@@ -82,7 +81,7 @@ def host_of(profile: DeviceProfile) -> Host | None:
 
 
 def add_networks(
-    delivery: Any,
+    delivery: Delivery,
     record: dict[str, Any],
     targets: Sequence[Target],
     out: str,

@@ -14,7 +14,7 @@ import click
 
 SPACE = "line-to-colour"
 POPULATION, GENERATIONS = 16, 7
-"""A score takes a second or two; at most 128 sub-networks are scored, those of an earlier run not again."""
+"""At most 128 sub-networks are scored, those of an earlier run not again."""
 SMALL = (4, 1)
 
 

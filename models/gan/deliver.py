@@ -10,7 +10,7 @@ can be fine-tuned.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,21 @@ from models.gan.search import load_run
 from models.gan.study import EXTRACTOR
 from models.gan.train import TEACHER, cost, save_generator, translate
 from models.ofa.onnx_file import require_onnx, write_onnx
-from models.ofa.winners import folder_name
-from models.search.constraint import Target
+from models.search import delivery
+from models.search.delivery import Progress
 from models.search.host import Host, timed
-from sim.errors import ConfigError, InputError
+from sim.errors import ConfigError
 from sim.files import atomic_path, write_text
 
 SCHEMA = "hwloop.generator/1"
 WEIGHTS, ONNX, DESCRIPTION, SAMPLES = "generator.safetensors", "generator.onnx", "generator.json", "samples.png"
 _CHECKED = 4
-Progress = Callable[[str, int, int], None]
 
 
-class Delivery:
+class Delivery(delivery.Delivery):
     """A finished run, opened and checked before a search begins."""
+
+    family = "gan"
 
     def __init__(self, space: str, supernet: str | None = None, data: str | None = None) -> None:
         """space: the folder of a run, or the name of one that ships. Raises ConfigError, InputError: no run, options
@@ -53,48 +54,24 @@ class Delivery:
         self.teacher = open_teacher(self.work, self.extractor)
 
     def require(self, finalists: int, finetune_epochs: float) -> None:
-        """Raise ConfigError for finalists, which only ``ofa`` has, or fine-tuning without a teacher."""
-        if finalists > 1:
-            raise ConfigError(f"--finalists {finalists} says nothing to gan; nearest: --finalists 1")
+        """Raise ConfigError for finalists, and for fine-tuning without a teacher. Epochs are of the training images."""
+        super().require(finalists, finetune_epochs)
         if finetune_epochs and not (self.work.out / f"{TEACHER}.safetensors").is_file():
             raise ConfigError(
                 f"--finetune-epochs {finetune_epochs:g} needs teacher and discriminator, which do not ship; nearest: "
                 f"--space DIR of 'hwloop train gan --out DIR'"
             )
 
-    def deliver(
-        self,
-        record: dict[str, Any],
-        out: Path,
-        targets: Sequence[Target],
-        hosts: Mapping[str, Host],
-        *,
-        finalists: int = 1,
-        finetune_epochs: float = 0.0,
-        progress: Progress | None = None,
-    ) -> None:
-        """Make ``out/<device>-<budget>`` for each winner and write what was measured into its ``best.measured``.
+    def origin(self) -> dict[str, Any]:
+        """The run, and its teacher."""
+        supernet = {"folder": str(self.work.out), "data": self.work.images.sha256}
+        return {"supernet": supernet, "teacher": self.teacher.record()}
 
-        hosts: the devices that are this machine; others get no measured latency. finetune_epochs: passes over the
-        training images. Raises ConfigError as `require` does.
-        """
-        self.require(finalists, finetune_epochs)
-        won = [one for one in record["searches"] if one["best"] is not None]
-        for place, one in enumerate(won):
-            if progress is not None:
-                progress("delivering", place, len(won))
-            here = next((hosts[name] for name in one["devices"] if name in hosts), None)
-            folder = out / folder_name(one["device"], one["budget"])
-            channels = tuple(one["best"]["arch"]["channels"])
-            one["best"]["measured"] = self._make(channels, folder, here, finetune_epochs)
-        record["supernet"] = {"folder": str(self.work.out), "data": self.work.images.sha256}
-        record["teacher"] = self.teacher.record()
-
-    def _make(self, channels: tuple[int, ...], folder: Path, host: Host | None, epochs: float) -> dict[str, Any]:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from None
+    def make(
+        self, arch: Mapping[str, Any], folder: Path, host: Host | None, epochs: float, progress: Progress | None
+    ) -> dict[str, Any]:
+        """The files of a delivered folder."""
+        channels = tuple(arch["channels"])
         images = self.work.images
         net = self.work.ready(self._trained(channels, epochs))
         fake = translate(images, net, images.test)

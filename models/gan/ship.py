@@ -10,10 +10,9 @@ choice. The same run gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,15 @@ from models.gan.study import EXTRACTOR, RECORD
 from models.gan.train import SUPERNET, TEACHER, Compression
 from models.gan.train_config import SHIPPED, TrainConfig, read_config
 from models.ofa.train_state import load_tensors, save_tensors
+from models.shipped_folder import MADE_BY, make_folder, run_command, sha256, sizes, write_record
 from sim.errors import InputError
-from sim.files import write_text
 from sim.settings import setting_names, validate_config
 
 SCHEMA = "hwloop.gan-shipped/1"
 GENERATOR, GENERATOR_RECORD = "generator.safetensors", "generator.json"
-CURVES, MADE_BY = "curves.json", "made_by.json"
+CURVES = "curves.json"
+_KNOWN = {f"{SUPERNET}.safetensors", EXTRACTOR, GENERATOR, GENERATOR_RECORD, TEACHER_RECORD, TEACHER_IMAGES}
+_KNOWN |= {CURVES, RECORD, MADE_BY}
 MOST_BYTES = 4_000_000
 """Of all files together that are no pictures."""
 _UNTOLD = ("run.threads", "run.checkpoint_every_s", "study.workers")
@@ -57,23 +58,25 @@ def ship(run: Path, out: Path) -> dict[str, Any]:
     tensors, note = load_tensors(run / f"{SUPERNET}.safetensors")
     kept = {name: one for name, one in tensors.items() if name.startswith("generator/")}
     chosen = best_generator(run, study, scorer)
-    _make_folder(out)
+    make_folder(out, _KNOWN)
     save_tensors(out / f"{SUPERNET}.safetensors", kept, note)
     extractor.save(out / EXTRACTOR)
     channels = {"channels": chosen["record"]["channels"]}
     save_tensors(out / GENERATOR, chosen.pop("weights"), {"schema": SCHEMA, **channels})
-    _write(out / GENERATOR_RECORD, {"schema": SCHEMA, **chosen.pop("record"), "chosen": chosen})
+    write_record(out / GENERATOR_RECORD, {"schema": SCHEMA, **chosen.pop("record"), "chosen": chosen})
     of_teacher = next(row for row in study["rows"] if row["kind"] == "teacher")
     data = study["data"] | {"protocol": study["protocol"], "extractor": study["extractor"]["name"]}
     kept_of_it = {key: of_teacher[key] for key in _OF_ROW} | {"data": data, "shown": list(shown(work.images).names)}
-    _write(out / TEACHER_RECORD, {"schema": TEACHER_SCHEMA, **kept_of_it})
+    write_record(out / TEACHER_RECORD, {"schema": TEACHER_SCHEMA, **kept_of_it})
     write_column(out / TEACHER_IMAGES, teacher.images())
     curves = {row["name"]: row["curve"] for row in study["rows"]} | {SUPERNET: note["record"]["curve"]}
-    _write(out / CURVES, curves)
+    write_record(out / CURVES, curves)
     rows = [{key: value for key, value in row.items() if key != "curve"} for row in study["rows"]]
-    _write(out / RECORD, study | {"rows": rows, "supernet": {key: note["record"][key] for key in ("images", "cpu_s")}})
+    write_record(
+        out / RECORD, study | {"rows": rows, "supernet": {key: note["record"][key] for key in ("images", "cpu_s")}}
+    )
     record = _made_by(work, study, note["record"], run, out)
-    _write(out / MADE_BY, record)
+    write_record(out / MADE_BY, record)
     return record
 
 
@@ -150,70 +153,29 @@ def _made_by(
     work: Compression, study: Mapping[str, Any], supernet: Mapping[str, Any], run: Path, out: Path
 ) -> dict[str, Any]:
     """Commands, seed, data, and hashes of all files. Raises InputError where they are too large."""
-    names = sorted(one.name for one in out.iterdir() if one.name != MADE_BY)
-    sizes = {name: (out / name).stat().st_size for name in names}
-    whole = sum(size for name, size in sizes.items() if not name.endswith(".png"))
-    if whole > MOST_BYTES:
-        raise InputError(
-            f"the files in {str(out)!r} have {whole / 1e6:.2f} MB together, more than {MOST_BYTES / 1e6:g}; nearest: "
-            f"a study with smaller student.choices"
-        )
     return {
         "schema": SCHEMA,
         "command": command(validate_config(TrainConfig, study["config"]), work.seed),
         "seed": work.seed,
         "data": study["data"],
         "training_cpu_s": sum(row["cpu_s"] for row in study["rows"]) + supernet["cpu_s"],
-        "teacher_sha256": _sha256(run / f"{TEACHER}.safetensors"),
-        "bytes": whole,
-        "files": {name: {"bytes": sizes[name], "sha256": _sha256(out / name)} for name in names},
+        "teacher_sha256": sha256(run / f"{TEACHER}.safetensors"),
+        **sizes(out, MOST_BYTES, "a study with smaller student.choices", pictures=False),
     }
-
-
-def _make_folder(out: Path) -> None:
-    """Raises InputError where it is a file, or holds what is no shipped folder."""
-    known = {f"{SUPERNET}.safetensors", EXTRACTOR, GENERATOR, GENERATOR_RECORD, TEACHER_RECORD, TEACHER_IMAGES}
-    known |= {CURVES, RECORD, MADE_BY}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        other = sorted(one.name for one in out.iterdir() if one.name not in known)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {str(out)!r}: {error.strerror or error}") from None
-    if other:
-        raise InputError(f"{str(out)!r} holds {other[0]!r}, which is not of a shipped run; nearest: an empty folder")
-
-
-def _write(path: Path, record: Mapping[str, Any] | Sequence[Any]) -> None:
-    write_text(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main() -> None:
     """The command of the docstring."""
-    import sys
-
     import click
-
-    from sim.errors import HwloopError
 
     @click.command()
     @click.argument("run")
     @click.argument("out")
-    def run_command(run: str, out: str) -> None:
+    def make(run: str, out: str) -> None:
         """Make the folder OUT, which ships, of the finished study in RUN."""
-        try:
-            record = ship(Path(run), Path(out))
-        except HwloopError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
-        for name, one in record["files"].items():
-            click.echo(f"{one['bytes']:>9,}  {name}")
-        click.echo(f"{record['bytes']:>9,}  bytes without pictures, of at most {MOST_BYTES:,}; wrote {out}")
+        run_command(lambda: ship(Path(run), Path(out)), out, MOST_BYTES, "bytes without pictures")
 
-    run_command()
+    make()
 
 
 if __name__ == "__main__":

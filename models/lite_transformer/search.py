@@ -7,7 +7,7 @@ kept in a `ResultCache`, and a search that was killed repeats none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.lite_transformer.architecture import SPACES
 from models.lite_transformer.predictor import FILE, PredictedLoss, read
@@ -20,6 +20,9 @@ from models.search.constraint import Target
 from models.search.objective import DearObjective, Objective
 from sim.cache import ResultCache
 from sim.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from models.lite_transformer.deliver import Delivery
 
 _HINT = "--space DIR of 'hwloop train lite-transformer --config mini-supernet --out DIR'"
 
@@ -85,6 +88,12 @@ class LiteTransformer:
 
     def _space(self, name: str) -> TextSpace:
         return SupernetRun(name).space if is_run(name) else named_space(name)
+
+    def delivery(self, space: str, supernet: str | None, data: str | None) -> Delivery:
+        """What makes models of winners. Raises InputError, ConfigError."""
+        from models.lite_transformer.deliver import Delivery
+
+        return Delivery(space, supernet, data)
 
     def on_sparch(self, weight_density: float, fidelity: str) -> Target:
         """SpArch as the device, linear layers pruned to a density. Raises WorkloadError, ConfigError."""

@@ -10,8 +10,6 @@ does not ship, nor what the models make of it. The same runs give the same bytes
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,17 +29,16 @@ from models.lite_transformer.search import losses
 from models.lite_transformer.supernet_training import SUPERNET, SupernetRun
 from models.lite_transformer.tokenizer import Tokenizer
 from models.lite_transformer.training import mean_loss
+from models.shipped_folder import MADE_BY, make_folder, run_command, sizes, write_record
 from sim.errors import InputError
 from sim.files import write_text
 
 SCHEMA = "hwloop.text-shipped/1"
-CURVES, MADE_BY, CONFIG, NETWORKS = "curves.json", "made_by.json", "config.json", "networks.json"
+CURVES, CONFIG, NETWORKS = "curves.json", "config.json", "networks.json"
 MOST_BYTES = 8_000_000
 """Of all files together."""
-_PARTS = {
-    TRANSLATION: {MODEL, TOKENIZER, CONFIG, STUDY, CURVES},
-    SUPERNET_PART: {SUPERNET, TOKENIZER, CONFIG, FILE, NETWORKS, CURVES},
-}
+_KNOWN = {MADE_BY, *(f"{TRANSLATION}/{name}" for name in (MODEL, TOKENIZER, CONFIG, STUDY, CURVES))}
+_KNOWN |= {f"{SUPERNET_PART}/{name}" for name in (SUPERNET, TOKENIZER, CONFIG, FILE, NETWORKS, CURVES)}
 _SAME = 2e-3
 """Losses and perplexities that are computed again may differ by so much, relatively: threads sum in another order."""
 Progress = Callable[[str, int, int], None]
@@ -65,7 +62,7 @@ def ship(
     chosen = best_seed(found, text)
     _require_scores(found, chosen["run"], text)
     folder = Path(out)
-    _make_folder(folder)
+    make_folder(folder, _KNOWN)
     made = _ship_translation(found, chosen["run"], text, folder / TRANSLATION, report)
     searched = None if net is None else _ship_supernet(*net, folder / SUPERNET_PART)
     record = {
@@ -78,9 +75,9 @@ def ship(
         "test": made,
         "supernet": searched,
         "train_cpu_s": found.cpu_s + (net[1]["train_cpu_s"] if net else 0.0),
-        **_sizes(folder),
+        **sizes(folder, MOST_BYTES, "a smaller network or vocabulary"),
     }
-    _write(folder / MADE_BY, record)
+    write_record(folder / MADE_BY, record)
     return record
 
 
@@ -111,8 +108,8 @@ def _ship_translation(found: StudyRun, name: str, text: Text, out: Path, report:
     save_tensors(out / MODEL, _half(model.state_dict()), describe(model, task, tokenizer.fingerprint))
     tokenizer.save(out / TOKENIZER)
     write_text(out / CONFIG, config.model_dump_json(indent=1) + "\n")
-    _write(out / STUDY, found.study)
-    _write(out / CURVES, {run: record["history"] for run, record in found.records.items()})
+    write_record(out / STUDY, found.study)
+    write_record(out / CURVES, {run: record["history"] for run, record in found.records.items()})
     stored, _, _ = load_model(out)
     scores, _ = evaluate(stored, tokenizer, task, pairs, coded, config.test, report)
     return {"trained": trained, "shipped": scores}
@@ -148,15 +145,17 @@ def _ship_supernet(
     save_tensors(out / SUPERNET, _half(tensors), about)
     net.tokenizer.save(out / TOKENIZER)
     write_text(out / CONFIG, net.config.model_dump_json(indent=1) + "\n")
-    _write(out / FILE, predictor)
-    _write(out / CURVES, {"supernet": record["history"]})
+    write_record(out / FILE, predictor)
+    write_record(out / CURVES, {"supernet": record["history"]})
     stored = SupernetRun(out)
     stored.text = net.text
     shipped = _losses(stored, record["networks"])
     rows = [
         {**row, "shipped_valid_loss": round(loss, 5)} for row, loss in zip(record["networks"], shipped, strict=True)
     ]
-    _write(out / NETWORKS, {**{key: record[key] for key in ("space", "params", "target_tokens")}, "networks": rows})
+    write_record(
+        out / NETWORKS, {**{key: record[key] for key in ("space", "params", "target_tokens")}, "networks": rows}
+    )
     return {
         "seed": net.config.training.seed,
         "space": record["space"],
@@ -191,69 +190,23 @@ def _require_same(value: float, recorded: float, path: Path) -> None:
         raise InputError(f"{path} gives {value:.5g} where its record says {recorded:.5g}: files of different runs")
 
 
-def _make_folder(out: Path) -> None:
-    """Raises InputError where it is a file, or holds what is no shipped folder."""
-    try:
-        for part in _PARTS:
-            (out / part).mkdir(parents=True, exist_ok=True)
-        known = {MADE_BY, *_PARTS, *(f"{part}/{name}" for part, names in _PARTS.items() for name in names)}
-        there = {str(one.relative_to(out)): one for one in sorted(out.rglob("*"))}
-        other = [name for name in there if name not in known]
-        if other:
-            raise InputError(f"{str(out)!r} holds {other[0]!r}, which does not ship; nearest: an empty folder")
-        for name, one in there.items():
-            if name not in _PARTS:
-                one.unlink()
-    except OSError as error:
-        raise InputError(f"cannot make the folder {str(out)!r}: {error.strerror or error}") from None
-
-
-def _sizes(out: Path) -> dict[str, Any]:
-    """Bytes and hashes of all files. Raises InputError where they are too large."""
-    for part in _PARTS:
-        if not any((out / part).iterdir()):
-            (out / part).rmdir()
-    files = {str(one.relative_to(out)): one for one in sorted(out.rglob("*")) if one.is_file() and one.name != MADE_BY}
-    whole = sum(one.stat().st_size for one in files.values())
-    if whole > MOST_BYTES:
-        raise InputError(
-            f"the files in {str(out)!r} have {whole / 1e6:.2f} MB together, more than {MOST_BYTES / 1e6:g}; nearest: a "
-            f"smaller network or vocabulary"
-        )
-    hashes = {name: hashlib.sha256(one.read_bytes()).hexdigest() for name, one in files.items()}
-    return {
-        "bytes": whole,
-        "files": {name: {"bytes": one.stat().st_size, "sha256": hashes[name]} for name, one in files.items()},
-    }
-
-
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-
-
 def main() -> None:
     """The command of the docstring."""
-    import sys
-
     import click
-
-    from sim.errors import HwloopError
 
     @click.command()
     @click.argument("study")
     @click.argument("rest", nargs=-1, required=True, metavar="[SUPERNET] OUT")
     def command(study: str, rest: tuple[str, ...]) -> None:
         """Make the folder OUT, which ships, of the finished runs in STUDY and SUPERNET."""
-        try:
+        supernet = rest[0] if len(rest) == 2 else None
+
+        def make() -> dict[str, Any]:
             if len(rest) > 2:
                 raise InputError(f"{len(rest) + 1} folders; nearest: STUDY SUPERNET OUT")
-            record = ship(study, rest[-1], rest[0] if len(rest) == 2 else None, _progress)
-        except HwloopError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
-        for name, one in record["files"].items():
-            click.echo(f"{one['bytes']:>9,}  {name}")
-        click.echo(f"{record['bytes']:>9,}  bytes, of at most {MOST_BYTES:,}; wrote {rest[-1]}")
+            return ship(study, rest[-1], supernet, _progress)
+
+        run_command(make, rest[-1], MOST_BYTES)
 
     def _progress(stage: str, done: int, total: int) -> None:
         if total and (done == total or done % 320 == 0):

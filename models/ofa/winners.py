@@ -1,9 +1,8 @@
-"""The winners of a search record, delivered: a folder for each, and what was measured beside what was predicted."""
+"""The winners of a search over the elastic MobileNet-v3, delivered; finalists are chosen on held-out images."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,18 @@ from models.ofa.evaluate import Evaluator
 from models.ofa.onnx_file import require_onnx
 from models.ofa.search import OFASpace
 from models.ofa.trained import load_supernet, open_images, shipped
+from models.search import delivery
 from models.search.constraint import Target
+from models.search.delivery import Progress
 from models.search.host import Host
 
-Progress = Callable[[str, int, int], None]
 
+class Delivery(delivery.Delivery):
+    """Supernet and images, opened and checked before a search begins. Of finalists the one that names most of the
+    held-out training images right becomes the winner."""
 
-class Delivery:
-    """Supernet and images, opened and checked before a search begins."""
+    family = "ofa"
+    chooses_finalists = True
 
     def __init__(self, space: str, supernet: str | None = None, data: str | None = None) -> None:
         """supernet: a file, by default the one that ships; data: see `open_images`. Raises InputError, ConfigError."""
@@ -29,46 +32,18 @@ class Delivery:
         self.trained = load_supernet(self.path, space)
         self.images = open_images(self.trained, data)
 
-    def require(self, finalists: int, finetune_epochs: float) -> None:
-        """Whether `deliver` can do so: any of them here."""
+    def make(
+        self, arch: Mapping[str, Any], folder: Path, host: Host | None, epochs: float, progress: Progress | None
+    ) -> dict[str, Any]:
+        """As `deliver` of one network does."""
+        chosen = Architecture.of(dict(arch))
+        return deliver(self.trained, self.images, chosen, folder, host=host, finetune_epochs=epochs, progress=progress)
 
-    def deliver(
-        self,
-        record: dict[str, Any],
-        out: Path,
-        targets: Sequence[Target],
-        hosts: Mapping[str, Host],
-        *,
-        finalists: int = 1,
-        finetune_epochs: float = 0.0,
-        progress: Progress | None = None,
-    ) -> None:
-        """Make ``out/<device>-<budget>`` for each winner and write what was measured into its ``best.measured``.
+    def origin(self) -> dict[str, Any]:
+        """The file of the supernet."""
+        return {"supernet": {"file": self.path.name, "sha256": self.trained.weights_sha256}}
 
-        targets: the devices of the record. hosts: those that are this machine, with how their profile was measured;
-        others get no measured latency. finalists: of so many of the best by prediction the one that names most of the
-        held-out training images right becomes the winner.
-        """
-        won = [one for one in record["searches"] if one["best"] is not None]
-        for place, one in enumerate(won):
-            if finalists > 1:
-                one["best"] = self._best_of(one, finalists, targets)
-            best = one["best"]
-            here = next((hosts[name] for name in one["devices"] if name in hosts), None)
-            if progress is not None:
-                progress("delivering", place, len(won))
-            best["measured"] = deliver(
-                self.trained,
-                self.images,
-                Architecture.of(best["arch"]),
-                out / folder_name(one["device"], one["budget"]),
-                host=here,
-                finetune_epochs=finetune_epochs,
-                progress=progress,
-            )
-        record["supernet"] = {"file": self.path.name, "sha256": self.trained.weights_sha256}
-
-    def _best_of(self, one: dict[str, Any], count: int, targets: Sequence[Target]) -> dict[str, Any]:
+    def choose(self, one: dict[str, Any], count: int, targets: Sequence[Target]) -> dict[str, Any]:
         """The entry ``best`` of the finalist that is best on held-out images, priced anew, and how it was chosen."""
         scored = Evaluator(self.trained.net, self.trained.space, self.images.calibration, self.images.held)
         entries = finalists_of(one, count)
@@ -90,10 +65,3 @@ def finalists_of(one: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
     ordered = sorted(one["front"], key=lambda entry: -entry["predicted"]["accuracy"])
     others = [entry for entry in ordered if entry["arch"] != one["best"]["arch"]]
     return [one["best"], *others[: count - 1]]
-
-
-def folder_name(device: str, budget: str) -> str:
-    """``note10-15ms`` of note10 and ``15 ms``; ``note10-25pct`` of ``25 % of the latency range``."""
-    short = budget.replace(" % of the latency range", "pct").replace(" % of the ", "pct-").replace(" range", "")
-    short = re.sub(r"(?<=\d) (?=[a-zA-Z])", "", short)
-    return re.sub(r"[^a-z0-9.]+", "-", f"{device}-{short}".lower()).strip("-.")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from models.search.constraint import Target
+from models.search.delivery import Delivery
 from models.search.objective import Objective
 from models.search.space import SearchSpace
 from sim.errors import ConfigError, nearest
@@ -34,6 +35,11 @@ class Family(Protocol):
 
     def space(self, name: str, resolutions: Sequence[int], objective: Objective[Any]) -> SearchSpace[Any]:
         """The space, at the resolutions that are named or, where none are, those that the objective knows."""
+        ...
+
+    def delivery(self, space: str, supernet: str | None, data: str | None) -> Delivery:
+        """What makes networks of winners. supernet, data: weights and inputs other than those of the space. Raises
+        InputError, ConfigError."""
         ...
 
     def published(self, targets: Sequence[Target]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_what_cannot_ship_is_refused(
     other = tmp_path / "other"
     other.mkdir()
     (other / "mine.txt").touch()
-    with pytest.raises(InputError, match=r"holds 'mine.txt', which is not of a shipped run"):
+    with pytest.raises(InputError, match=r"holds 'mine.txt', which does not ship"):
         ship.ship(study_run, other)
     assert [one.name for one in other.iterdir()] == ["mine.txt"]
     with pytest.raises(InputError, match="16 x 128 pixels, not 16 x 112"):

@@ -52,10 +52,11 @@ def test_a_model_that_says_nothing_is_refused() -> None:
 
 
 def test_the_winner_is_a_folder_that_translates(shipped_root: Path, tmp_path: Path) -> None:
-    delivery = Delivery(shipped_root / "supernet")
+    delivery = Delivery(str(shipped_root / "supernet"))
     space = delivery.run.space
     arch = space.records(space.population(space.text.largest))[0]
-    record = {"searches": [{"devices": ["here"], "best": {"arch": arch}}, {"devices": ["here"], "best": None}]}
+    asked = {"device": "here", "devices": ["here"], "budget": "1 ms"}
+    record = {"searches": [{**asked, "best": {"arch": arch}}, {**asked, "best": None}]}
     delivery.deliver(record, tmp_path, (), {"here": Host()})
     best = record["searches"][0]["best"]
     assert best is not None

@@ -25,7 +25,7 @@ from models.ofa.space import space  # noqa: E402
 from models.ofa.supernet import Supernet  # noqa: E402
 from models.ofa.train_config import read_config  # noqa: E402
 from models.ofa.trained import Images, Trained, load_supernet, open_images, shipped  # noqa: E402
-from models.ofa.winners import folder_name  # noqa: E402
+from models.search.delivery import folder_name  # noqa: E402
 from models.search.host import Host, timed  # noqa: E402
 from sim.errors import ConfigError, InputError, InvariantError  # noqa: E402
 
