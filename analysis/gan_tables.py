@@ -169,6 +169,10 @@ TABLES = {
     "made-by": made_by_lines,
     "study": study_table,
     "wanted": wanted_table,
+    "study-style": study_table,
+    "wanted-style": wanted_table,
+    "study-labels": study_table,
+    "wanted-labels": wanted_table,
     "comparison": comparison_table,
     "misleading": misleading_table,
 }

@@ -14,9 +14,11 @@ from typing import Any
 
 from torch import Tensor, nn, optim
 
+from models.gan.train_config import TrainConfig
 from models.gan.train_step import Trainer
 from models.ofa.train_state import load_tensors, require_same, save_tensors
 from sim.errors import InputError
+from sim.settings import validate_config
 
 Progress = Callable[[str, int, int], None]
 POINTS = 60
@@ -55,7 +57,7 @@ def run_stage(
     final, kept = folder / f"{stage.name}.safetensors", folder / f"{stage.name}.checkpoint.safetensors"
     if final.exists():
         tensors, note = load_tensors(final)
-        require_same(folder, note["identity"], stage.identity)
+        require_identity(folder, note["identity"], stage.identity)
         _restore_modules(tensors, trainer)
         record: dict[str, Any] = note["record"]
         return record
@@ -97,6 +99,15 @@ def run_stage(
     return found
 
 
+def require_identity(folder: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError where what is `kept` follows from something else. Settings that came later than it was made have
+    their default there."""
+    if "settings" in kept:
+        settings = validate_config(TrainConfig, kept["settings"]).model_dump(include=set(kept["settings"]))
+        kept = kept | {"settings": settings}
+    require_same(folder, kept, wanted)
+
+
 def part_state(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     """The state dict of one module in a file of a stage."""
     return {name.removeprefix(f"{part}/"): one for name, one in tensors.items() if name.startswith(f"{part}/")}
@@ -119,7 +130,7 @@ def _take_up(
     if not kept.exists():
         return 0, {"wall_s": 0.0, "cpu_s": 0.0}, [], {}
     tensors, note = load_tensors(kept)
-    require_same(folder, note["identity"], stage.identity)
+    require_identity(folder, note["identity"], stage.identity)
     _restore_modules(tensors, trainer)
     for name, optimizer in trainer.optimizers.items():
         _restore_adam(tensors, name, optimizer)

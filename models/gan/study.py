@@ -25,9 +25,10 @@ from models.gan.extractor import FEATURES, GROUPS, Extractor, load_extractor, ra
 from models.gan.family import Channels, uniform
 from models.gan.images import Images
 from models.gan.search import GanSpace, Scorer, objective
+from models.gan.stage import require_identity
 from models.gan.train import SUPERNET, Compression, cost, data_record, images_of, translate
 from models.gan.train_config import TrainConfig
-from models.ofa.train_state import load_tensors, require_same, save_tensors
+from models.ofa.train_state import load_tensors, save_tensors
 from models.search.checkpoint import Checkpoint
 from models.search.constraint import Constraint, Measure, Target
 from models.search.method import Settings
@@ -121,7 +122,7 @@ class Study:
         for job in jobs:
             if job not in left and job.kind not in ("extractor", "half"):
                 _, note = load_tensors(self.out / f"{job.name}.safetensors")
-                require_same(self.out, note["identity"], self.work.identity())
+                require_identity(self.out, note["identity"], self.work.identity())
         workers = min(self.config.study.workers, max(len(left), 1))
         for done, _ in enumerate(run_tasks(run_job, left, workers=workers), start=1):
             if self.progress is not None:
@@ -192,8 +193,14 @@ class Study:
             "search": {key: found[key] for key in ("best", "history", "evaluations", "priced", "wall_s")},
             "rows": rows,
             "summary": summary(rows, self.teacher["macs"]),
+            "supernet": self.supernet_record(),
             "history": [],
         }
+
+    def supernet_record(self) -> dict[str, Any]:
+        """How the supernet was trained."""
+        _, note = load_tensors(self.out / f"{SUPERNET}.safetensors")
+        return {key: note["record"][key] for key in ("images", "cpu_s", "wall_s", "curve")}
 
 
 class MacOracle:

@@ -4,7 +4,8 @@
     fast:  teacher -> supernet from scratch -> (search) -> fine-tune -> export
 
 In the full pipeline the discriminator is handed along; in the fast one the supernet's starts from scratch, as in the
-released scripts, and fine-tuning goes on with it. `Compression` holds the stages; `train` is what the command calls.
+released scripts, or as the teacher's (`discriminator.start`), and fine-tuning goes on with it. `Compression` holds the
+stages; `train` is what the command calls.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class Compression:
         discriminator = make_discriminator(config, self.images)
         if config.pipeline == "full":
             load_part(self.out / f"{DISTILLED}.safetensors", "discriminator", discriminator)
+        elif config.discriminator.start == TEACHER:
+            load_part(self.out / f"{TEACHER}.safetensors", "discriminator", discriminator)
         channels_last(net.net, discriminator)
         trainer = Translation(
             config,
@@ -141,6 +144,8 @@ class Compression:
         discriminator = make_discriminator(self.config, self.images)
         if start is not None:
             load_part(self.out / f"{SUPERNET}.safetensors", "discriminator", discriminator)
+        elif distil and self.config.discriminator.start == TEACHER:
+            load_part(self.out / f"{TEACHER}.safetensors", "discriminator", discriminator)
         channels_last(net, discriminator)
         trainer = Translation(
             self.config,

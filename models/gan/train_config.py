@@ -54,11 +54,15 @@ class Student(Table):
 
 
 class Discriminator(Table):
-    """PatchGAN; with more than one scale the multi-scale one with spectral norm."""
+    """PatchGAN; with more than one scale the multi-scale one with spectral norm.
+
+    start: what those of students with a teacher begin as; the full pipeline hands the teacher's along in any case.
+    """
 
     width: int = whole(32, 1, 512, "ndf")
     layers: int = whole(3, 1, 6, "convolutions with stride 2")
     scales: int = whole(1, 1, 4, "sizes of the image that are looked at")
+    start: Literal["fresh", "teacher"] = "fresh"
 
 
 class Losses(Table):

@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402
 from models.gan import losses, train_config  # noqa: E402
 from models.gan.distill import Distiller, Taps, tap_widths  # noqa: E402
 from models.gan.memory import TeacherMemory  # noqa: E402
-from models.gan.stage import Stage, run_stage  # noqa: E402
+from models.gan.stage import Stage, require_identity, run_stage  # noqa: E402
 from models.gan.supernet import Supernet, sample  # noqa: E402
 from models.gan.train import Compression, images_of, train  # noqa: E402
 from models.gan.train_config import SHIPPED, read_config, student_family  # noqa: E402
@@ -209,6 +209,32 @@ def test_the_full_pipeline_hands_the_discriminator_along(tmp_path: Path) -> None
     for key, one in parts[0].items():
         if key.startswith(("discriminator/", "generator/")):
             assert torch.equal(one, parts[1][key])
+
+
+def test_students_begin_with_the_teachers_discriminator_where_told(tmp_path: Path) -> None:
+    settings = (*SMALL, "student.steps=0", "student.decay_steps=0", "discriminator.start=teacher")
+    config = read_config("test", settings)
+    work = Compression(config, images_of(config), tmp_path)
+    net = work.supernet()
+    work.student("taught", net.narrowest, 0, 0)
+    work.student("untaught", net.narrowest, 0, 0, distil=False)
+    names = ("teacher", "supernet", "taught", "untaught")
+    parts = {name: load_tensors(tmp_path / f"{name}.safetensors")[0] for name in names}
+    for key, one in parts["teacher"].items():
+        if key.startswith("discriminator/") and key.endswith("weight"):
+            assert torch.equal(one, parts["supernet"][key])
+            assert torch.equal(one, parts["taught"][key])
+            assert not torch.equal(one, parts["untaught"][key])
+
+
+def test_a_run_of_before_a_setting_came_goes_on(tmp_path: Path) -> None:
+    kept = {"seed": 0, "settings": read_config("test").model_dump(exclude={"run", "study"})}
+    wanted = read_config("test", ("discriminator.start=teacher",)).model_dump(exclude={"run", "study"})
+    del kept["settings"]["discriminator"]["start"]
+    now = read_config("test").model_dump(exclude={"run", "study"})
+    require_identity(tmp_path, kept, {"seed": 0, "settings": now})
+    with pytest.raises(InputError, match=r"discriminator.start = fresh, not teacher"):
+        require_identity(tmp_path, kept, {"seed": 0, "settings": wanted})
 
 
 def test_fine_tuning_goes_on_from_the_supernet(tmp_path: Path) -> None:
