@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +115,33 @@ def test_a_search_repeats_no_evaluation(run: Path, tmp_path: Path) -> None:
     assert again["best"] == first["best"]
     with pytest.raises(InfeasibleError):
         search(problem_of(run, cache, 1e3)[0], "evolution", Settings(4, 1), seed=1)
+
+
+@pytest.mark.slow
+def test_an_exhaustive_search_that_was_killed_scores_none_twice(tmp_path: Path) -> None:
+    """256 configurations, killed twice: each is scored once, by one of three processes."""
+    run = tmp_path / "run"
+    train("test", run, settings=("data.side=16",))
+    random_extractor().save(run / "extractor.safetensors")
+    args = [sys.executable, "-m", "hwloop.cli", "search", "gan", "--space", str(run), "--device", "note10", "--resume"]
+    args += ["--max-latency-ms", "100%", "--method", "exhaustive", "--out", str(tmp_path / "out")]
+    cache = ResultCache(tmp_path / "cache" / "results")
+    for least in (40, 120, 0):
+        surroundings = {**os.environ, "HWLOOP_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=surroundings)
+        while least and process.poll() is None and len(list(cache.journal())) < least:
+            time.sleep(0.02)
+        if least:
+            assert process.poll() is None, process.communicate()[1]
+            process.kill()
+        error = process.communicate()[1]
+        assert process.returncode == (-signal.SIGKILL if least else 0), error
+    done = list(cache.journal())
+    assert len(done) == len({one["key"] for one in done}) == 256
+    assert len({one["pid"] for one in done}) == 3
+    record = json.loads((tmp_path / "out" / "search.json").read_text(encoding="utf-8"))
+    scores = [cache.get(one["key"]) for one in done]
+    assert record["searches"][0]["best"]["predicted"]["kid"] == min(scores)
 
 
 def test_a_score_is_that_of_the_exported_network(run: Path) -> None:
