@@ -43,7 +43,8 @@ def train(
     study: bool,
     json_path: str | None,
 ) -> None:
-    """Train the supernet of FAMILY (ofa). A run that was killed goes on with --resume and ends with the same weights.
+    """Train a network or supernet of FAMILY: ofa, gan or lite-transformer. A run that was killed goes on with --resume
+    and ends with the same weights.
 
     FAMILY ofa-predictor: the accuracy predictor of a trained supernet, whose folder is --config.
 

@@ -15,6 +15,7 @@ from sim.settings import parse_setting
 Progress = Callable[[str, int, int], None]
 _SOURCES: tuple[str, ...] = get_args(DataTable.model_fields["source"].annotation)
 _STUDY = "mini"
+_SEED = "training.seed"
 _SUPERNET = "mini-supernet"
 
 
@@ -35,9 +36,11 @@ def train(
     settings: ``key=value`` texts. Raises ConfigError and InputError.
     """
     changed = dict(parse_setting(Config, text) for text in settings) | _data(data)
+    if _SEED in changed:
+        raise ConfigError(f"--set {_SEED}={changed[_SEED]}: the seed is an option; nearest: --seed {changed[_SEED]}")
     if study:
         return run_study(out, _tasks(config), changed, progress) | {"history": []}
-    settled = read_config(config, changed | {"training.seed": seed})
+    settled = read_config(config, changed | {_SEED: seed})
     if config == _SUPERNET:
         from models.lite_transformer.supernet_training import train_supernet
 

@@ -308,4 +308,6 @@ def test_the_adapter_of_the_command(tmp_path: Path) -> None:
         run_one("mini-x", tmp_path / "third", study=True)
     with pytest.raises(ConfigError, match="unknown setting"):
         run_one("mini-lite-translation", tmp_path / "third", settings=["model.hights=3"])
+    with pytest.raises(ConfigError, match="nearest: --seed 3"):
+        run_one("mini-lite-translation", tmp_path / "third", settings=["training.seed=3"])
     assert not (tmp_path / "third").exists()
