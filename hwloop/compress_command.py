@@ -22,7 +22,13 @@ from hwloop.json_output import deliver, json_option
 @click.option("--granularity", default="weight", show_default=True, metavar="KIND", help="weight, row or block.")
 @click.option("--method", default="kmeans", show_default=True, metavar="NAME", help="kmeans or linear.")
 @click.option("--bits", type=float, default=8.0, show_default=True, help="8 or 4; between: mixed by sensitivity.")
-@click.option("--fine-tune", type=click.IntRange(0), default=0, show_default=True, help="Updates after pruning.")
+@click.option(
+    "--fine-tune",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Updates after pruning, and of the levels after k-means.",
+)
 @click.option("--no-score", is_flag=True, help="Do not decode the test split before and after.")
 @click.option("--paper-sizes", is_flag=True, help="The published sizes of Lite Transformer, computed; no model needed.")
 @click.option("--sparch", is_flag=True, help="Then simulate every linear layer on SpArch, against dense devices.")

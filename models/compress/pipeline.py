@@ -1,7 +1,11 @@
-"""Prune by sensitivity, fine-tune, quantise by sensitivity, pack: a module's weights in, packed tensors and sizes out.
+"""Prune by sensitivity, fine-tune, quantise by sensitivity, fine-tune the levels, pack: a module's weights in, packed
+tensors and sizes out.
 
 Matrices (and higher) are compressed; vectors (biases, norms) stay float32. Embeddings (named by the caller) are
-quantised but never pruned. What a pruned weight was stays zero in fine-tuning by the masks.
+quantised but never pruned. Fine-tuning is the caller's: after each update it calls what it is given, which keeps pruned
+weights zero and, once quantised, gives all weights of one code their mean again (the trained quantisation of Deep
+Compression, section 3.3). Codes stay as k-means made them; levels at equal distance are no longer so once tuned, so
+linear ones are not.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from sim.settings import Table
 
 Array = NDArray[Any]
 Masks = dict[str, Tensor]
+Restore = Callable[[nn.Module], None]
+"""Makes the parameters of the module that is being compressed admissible again, after an update."""
 Loss = Callable[[], float]
 Progress = Callable[[str, int, int], None]
 _CUTS = (0.3, 0.5, 0.7, 0.85, 0.95)
@@ -57,14 +63,14 @@ def compress(
     model: nn.Module,
     settings: Settings,
     loss: Loss | None = None,
-    fine_tune: Callable[[Masks], None] | None = None,
+    fine_tune: Callable[[Restore], None] | None = None,
     embeddings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress the parameters of `model`, which is left with what the packed tensors hold.
 
     loss: of the model on some data, to measure sensitivities; without it all matrices are treated alike. fine_tune:
-    trains the pruned model under masks (1 stays, 0 is zero).
+    trains `model` and calls its argument with it after each update; once after pruning, once after k-means.
     """
     names = [name for name, one in model.named_parameters() if one.ndim > 1]
     prunable = [name for name in names if name not in embeddings]
@@ -74,9 +80,14 @@ def compress(
         masks = {name: _mask(model.get_parameter(name), keep, settings) for name, keep in keeps.items()}
         apply_masks(model, masks)
         if fine_tune is not None:
-            fine_tune(masks)
+            fine_tune(lambda one: apply_masks(one, masks))
             apply_masks(model, masks)
     bits = _bits(model, names, masks, settings, loss, progress)
+    tied = TiedLevels(model, bits, masks, settings.method)
+    if fine_tune is not None and settings.method == "kmeans":
+        tied.restore(model)
+        fine_tune(tied.restore)
+        tied.restore(model)
     tensors: dict[str, Packed] = {}
     for name, parameter in model.named_parameters():
         values = parameter.detach().cpu().numpy()
@@ -84,13 +95,37 @@ def compress(
             tensors[name] = raw(values)
             continue
         group = block_of(values.shape, settings.granularity, settings.block) if name in masks else (1, 1)
-        book, codes = levels(values, bits[name], settings.method, zero=name in masks)
-        tensors[name] = pack(codes, book, bits[name], pruned=name in masks, group=group)
+        tensors[name] = pack(tied.codes[name], tied.books[name], bits[name], pruned=name in masks, group=group)
     made = Compressed(tensors, keeps, bits)
     with torch.no_grad():
         for name, tensor in made.state().items():
             model.get_parameter(name).copy_(tensor)
     return made
+
+
+class TiedLevels:
+    """Weights that share a code share a value. books: float32 levels by parameter; codes: as the parameter in shape."""
+
+    def __init__(self, model: nn.Module, bits: Mapping[str, int], masks: Mapping[str, Tensor], method: str) -> None:
+        self.books: dict[str, Array] = {}
+        self.codes: dict[str, Array] = {}
+        self._pruned = set(masks)
+        for name, count in bits.items():
+            values = model.get_parameter(name).detach().cpu().numpy()
+            self.books[name], self.codes[name] = levels(values, count, method, zero=name in masks)
+
+    @torch.no_grad()
+    def restore(self, model: nn.Module) -> None:
+        """Each level becomes the mean of its weights, and they become it; zeros that were pruned stay zero."""
+        for name, codes in self.codes.items():
+            parameter, book, flat = model.get_parameter(name), self.books[name], codes.ravel()
+            sums = np.bincount(flat, parameter.detach().cpu().double().numpy().ravel(), len(book))
+            counts = np.bincount(flat, minlength=len(book))
+            book = np.where(counts > 0, sums / np.maximum(counts, 1), book).astype(np.float32)
+            if name in self._pruned:
+                book[0] = 0.0
+            self.books[name] = book
+            parameter.copy_(torch.from_numpy(book[codes]))
 
 
 @torch.no_grad()

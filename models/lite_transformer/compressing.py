@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from models.compress.file import write_compressed
-from models.compress.pipeline import Compressed, Masks, Settings, apply_masks, compress
+from models.compress.pipeline import Compressed, Restore, Settings, compress
 from models.compress.sizes import account
 from models.lite_transformer.batches import TokenBatches, encode_pairs
 from models.lite_transformer.checkpoint import MODEL, TOKENIZER, describe, load_model
@@ -58,11 +58,11 @@ def compress_run(
     def scores() -> tuple[dict[str, Any], list[str]]:
         return evaluate(model, tokenizer, task, test, coded, config.test, report) if score else ({}, [])
 
-    def fine_tune(masks: Masks) -> None:
+    def fine_tune(restore: Restore) -> None:
         rates = {"steps": fine_tune_steps, "learning_rate": learning_rate, "warm_up": 0}
         table = config.training.model_copy(update=rates)
         batches = TokenBatches(train, table.batch_tokens, table.seed + 1)
-        trainer = Trainer(model, batches, table, after_step=lambda one: apply_masks(one, masks))
+        trainer = Trainer(model, batches, table, after_step=restore)
         for step in range(fine_tune_steps):
             trainer.update()
             report("fine-tune", step + 1, fine_tune_steps)
@@ -72,7 +72,7 @@ def compress_run(
         model,
         settings,
         loss=lambda: mean_loss(model, held),
-        fine_tune=fine_tune if fine_tune_steps and settings.keep < 1 else None,
+        fine_tune=fine_tune if fine_tune_steps else None,
         embeddings=[EMBEDDING],
         progress=report,
     )

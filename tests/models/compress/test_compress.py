@@ -15,7 +15,7 @@ from torch import nn
 
 from models.compress.file import read_compressed, write_compressed
 from models.compress.packing import Packed, from_bits, pack, raw, to_bits
-from models.compress.pipeline import Settings, compress
+from models.compress.pipeline import Restore, Settings, TiedLevels, compress
 from models.compress.prune import block_of, keep_mask, matrix
 from models.compress.quantise import kmeans, levels
 from models.compress.sensitivity import lower_hull, share
@@ -198,20 +198,43 @@ def test_a_file_loads_back_to_the_same_outputs(tmp_path: Path, granularity: str,
         assert set(made.bits.values()) <= {4, 8}
 
 
-def test_fine_tuning_gets_the_masks_and_cannot_bring_weights_back() -> None:
-    net = Net()
-    seen: dict[str, torch.Tensor] = {}
+def test_fine_tuning_can_neither_bring_weights_back_nor_part_those_of_one_code() -> None:
+    net, seen = Net(), []
 
-    def tune(masks: dict[str, torch.Tensor]) -> None:
-        seen.update(masks)
+    def tune(restore: Restore) -> None:
         with torch.no_grad():
             for parameter in net.parameters():
-                parameter.add_(1.0)
+                parameter.add_(torch.arange(parameter.numel()).view_as(parameter) * 1e-3 + 1.0)
+        restore(net)
+        seen.append({name: one.detach().clone() for name, one in net.named_parameters()})
 
-    made = compress(net, Settings(keep=0.5), fine_tune=tune)
-    assert set(seen) == {"table.weight", "first.weight", "second.weight"}
-    for name, mask in seen.items():
-        assert ((made.tensors[name].unpack() != 0) <= (mask.numpy() > 0)).all()
+    made = compress(net, Settings(keep=0.5, mean_bits=4.0), fine_tune=tune)
+    pruned, tied = seen
+    for name in ("table.weight", "first.weight", "second.weight"):
+        stored = torch.from_numpy(made.tensors[name].unpack())
+        assert torch.equal(stored != 0, pruned[name] != 0)
+        assert torch.equal(stored, tied[name])
+        assert len(torch.unique(stored)) <= 16 < len(torch.unique(pruned[name]))
+    assert made.tensors["first.bias"].unpack().mean() > 1.9, "what is not compressed is trained both times"
+
+
+def test_a_level_is_the_mean_of_its_weights() -> None:
+    net = Net()
+    tied = TiedLevels(net, {"first.weight": 4}, {}, "kmeans")
+    codes = tied.codes["first.weight"]
+    moved = np.random.default_rng(3).normal(size=codes.shape).astype(np.float32)
+    with torch.no_grad():
+        net.first.weight.copy_(torch.from_numpy(moved))
+    tied.restore(net)
+    for code in np.unique(codes):
+        mean = moved[codes == code].astype(np.float64).mean()
+        assert np.allclose(net.first.weight.detach().numpy()[codes == code], mean, atol=1e-6)
+
+
+def test_linear_levels_are_not_tuned() -> None:
+    calls: list[Restore] = []
+    compress(Net(), Settings(method="linear"), fine_tune=calls.append)
+    assert not calls
 
 
 def test_nothing_pruned_is_dense() -> None:
