@@ -117,7 +117,8 @@ def curve_table(record: Record) -> str:
     heads = ("model", "kB", "kB without embeddings", "index and codebooks, kB", "times smaller than the transformer")
     changes = ("BLEU", "against the model before", "against the transformer")
     note = (
-        f"Measured on the unseen split; each pruned model is fine-tuned by {record['fine_tune_steps']:,} updates. "
+        f"Measured on the unseen split; fine-tuned by {record['fine_tune_steps']:,} updates after pruning and "
+        "as many after k-means. "
         f"Sizes of the weights as stored, index, codebooks and float32 vectors counted. {curve_verdict(record)}"
     )
     return f"{markdown_table((*heads, *changes), points)}\n\n{note}"

@@ -37,7 +37,7 @@ def compress_run(
     settings: Settings,
     *,
     fine_tune_steps: int = 0,
-    learning_rate: float = 2e-4,
+    learning_rate: float = 2e-3,
     score: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:

@@ -4,7 +4,7 @@ All are taken from the supernet and trained further by the same number of update
 those of the test split, which neither training nor search has seen. Random networks are drawn uniformly and kept where
 the oracle prices them within `WITHIN` of the winner. Each network is finished once: a run that was killed goes on.
 
-    python -m models.lite_transformer.finals RUN SEARCH.json OUT [--steps N] [--scratch]
+    python -m models.lite_transformer.finals RUN SEARCH.json OUT [--steps N] [--scratch] [--device F.toml] [--host]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 
 from models.lite_transformer.architecture import TextArch, hand_set
 from models.lite_transformer.batches import TokenBatches
-from models.lite_transformer.checkpoint import save_model
+from models.lite_transformer.checkpoint import load_model, save_model
 from models.lite_transformer.config import TrainingTable
 from models.lite_transformer.decoding import pad
 from models.lite_transformer.elastic import SearchedModel
@@ -140,8 +140,12 @@ def _finish(
     """Train, score, measure and save one network, unless its folder says that this was done."""
     key = fingerprint(run.identity, record, steps, scratch, table.model_dump(mode="json"))
     done = folder / "result.json"
-    if done.exists() and json.loads(done.read_text(encoding="utf-8")).get("key") == key:
-        return dict(json.loads(done.read_text(encoding="utf-8"))["result"])
+    kept = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
+    if kept.get("key") == key:
+        if measure is not None and kept["result"]["measured_s"] is None:
+            kept["result"]["measured_s"] = measure(load_model(folder)[0].eval())
+            write_text(done, json.dumps(kept, indent=1) + "\n")
+        return dict(kept["result"])
     config, arch = run.config, TextArch.of(record)
     torch.manual_seed(config.training.seed)
     model = SearchedModel(run.net.settings, arch) if scratch else run.net.export(arch)
@@ -223,20 +227,23 @@ def main() -> None:
     @click.option("--scratch", is_flag=True, help="Train from random weights, as the supernet was trained.")
     @click.option("--random", type=click.IntRange(0), default=20, show_default=True)
     @click.option("--row", type=click.IntRange(0), default=0, help="Which search of SEARCH.json.")
+    @click.option("--device", metavar="NAME|F.toml", help="The device of the search, where it is a file of your own.")
     @click.option("--host", is_flag=True, help="The device is this machine: measure on it.")
-    def command(run: str, search: str, out: str, steps: int, scratch: bool, random: int, row: int, host: bool) -> None:
+    def command(run: str, search: str, out: str, steps: int, row: int, device: str | None, **options: Any) -> None:
         """Compare the winner of a search; run again to go on."""
         try:
-            found, device = _winner(Path(search), row)
+            found, searched = _winner(Path(search), row)
+            target = _target(device or searched)
+            if target.name != searched:
+                raise InputError(f"{search} is of {searched}, not of {target.name}; nearest: --device {searched}")
             record = finals(
                 SupernetRun(run),
-                _target(device),
+                target,
                 found,
                 out,
-                random=random,
                 steps=steps,
-                scratch=scratch,
-                measure=decode_s if host else None,
+                measure=decode_s if options.pop("host") else None,
+                **options,
                 progress=lambda stage, at, total: click.echo(f"{stage} {at} of {total}", err=True),
             )
         except HwloopError as error:
