@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.errors import HwloopError, InputError
+from models.one_line import one_line_errors
+from sim.errors import InputError
 from sim.files import write_text
 
 MADE_BY = "made_by.json"
@@ -69,15 +70,11 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 def run_command(make: Callable[[], dict[str, Any]], out: str, most: int, counted: str = "bytes") -> None:
     """Make the folder `out` for a command line, and show its files; exit code 2 and one line where that fails."""
-    import sys
 
     import click
 
-    try:
+    with one_line_errors():
         record = make()
-    except HwloopError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
     for name, one in record["files"].items():
         click.echo(f"{one['bytes']:>9,}  {name}")
     click.echo(f"{record['bytes']:>9,}  {counted}, of at most {most:,}; wrote {out}")

@@ -22,6 +22,7 @@ from models.lite_transformer.checkpoint import MODEL, load_model
 from models.lite_transformer.compressing import EMBEDDING, RECORD, compress_run
 from models.lite_transformer.study import bootstrap
 from models.lite_transformer.train import OUTPUTS
+from models.one_line import one_line_errors
 from sim.errors import ConfigError, InputError
 from sim.files import write_text
 from sim.settings import validate_config
@@ -137,11 +138,8 @@ def _lines(path: Path) -> list[str]:
 
 def main() -> None:
     """The command of the docstring."""
-    import sys
 
     import click
-
-    from sim.errors import HwloopError
 
     @click.command()
     @click.argument("run")
@@ -151,12 +149,9 @@ def main() -> None:
     @click.option("--fine-tune", type=click.IntRange(0), default=500, show_default=True)
     def command(run: str, out: str, baseline: str | None, points: tuple[str, ...], fine_tune: int) -> None:
         """Compress the model of RUN at several settings; run again to go on."""
-        try:
+        with one_line_errors():
             made = parse_points(points)
             record = curve(run, out, made, fine_tune_steps=fine_tune, baseline=baseline, progress=_show)
-        except HwloopError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
         for one in record["points"]:
             kept, size = one["settings"], one["sizes"]["whole"]["bytes"]
             click.echo(f"{kept['keep']:>5g} {kept['mean_bits']:>4g} bit {size:>10,} bytes  BLEU {one['bleu']:.2f}")

@@ -31,6 +31,7 @@ from models.lite_transformer.space import TextSpace
 from models.lite_transformer.study import bootstrap
 from models.lite_transformer.supernet_training import SupernetRun
 from models.lite_transformer.training import Trainer
+from models.one_line import one_line_errors
 from models.search.choices import Array
 from models.search.constraint import Target
 from sim.cache import fingerprint
@@ -217,8 +218,6 @@ def main() -> None:
     """The command of the docstring."""
     import click
 
-    from sim.errors import HwloopError
-
     @click.command()
     @click.argument("run")
     @click.argument("search")
@@ -231,7 +230,7 @@ def main() -> None:
     @click.option("--host", is_flag=True, help="The device is this machine: measure on it.")
     def command(run: str, search: str, out: str, steps: int, row: int, device: str | None, **options: Any) -> None:
         """Compare the winner of a search; run again to go on."""
-        try:
+        with one_line_errors():
             found, searched = _winner(Path(search), row)
             target = _target(device or searched)
             if target.name != searched:
@@ -246,8 +245,6 @@ def main() -> None:
                 **options,
                 progress=lambda stage, at, total: click.echo(f"{stage} {at} of {total}", err=True),
             )
-        except HwloopError as error:
-            raise click.ClickException(str(error)) from None
         click.echo(json.dumps(record["summary"], indent=1))
 
     command()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.lite_transformer.space import TextSpace
+from models.one_line import one_line_errors
 from models.search.choices import Array
 from models.search.objective import Objective
 from sim.cache import fingerprint
@@ -123,7 +124,6 @@ def main() -> None:
 
     from models.lite_transformer.search import losses
     from models.lite_transformer.supernet_training import SupernetRun
-    from sim.errors import HwloopError
 
     @click.command()
     @click.argument("run")
@@ -131,12 +131,10 @@ def main() -> None:
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
     def command(run: str, samples: int, seed: int) -> None:
         """Fit a predictor to the supernet in folder RUN; it goes there too. Run again to go on after a kill."""
-        try:
+        with one_line_errors():
             found = SupernetRun(run)
             record = fit(found.space, losses(found), samples, seed, _show)
             write_text(found.folder / FILE, json.dumps(record) + "\n")
-        except HwloopError as error:
-            raise click.ClickException(str(error)) from None
         click.echo(json.dumps(record["unseen"]))
 
     def _show(stage: str, done: int, total: int) -> None:

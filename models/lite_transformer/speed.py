@@ -22,6 +22,7 @@ from models.lite_transformer.counting import operators
 from models.lite_transformer.decoding import pad
 from models.lite_transformer.model import BEGIN, PAD, DecoderState, TextModel, sinusoids
 from models.lite_transformer.training import summed_loss
+from models.one_line import one_line_errors
 from models.zoo.mac_rules import count
 
 
@@ -142,12 +143,10 @@ def main() -> None:
     """The command of the docstring."""
     import json
     import platform
-    import sys
     from pathlib import Path
 
     import click
 
-    from sim.errors import HwloopError
     from sim.files import write_text
 
     @click.command()
@@ -156,12 +155,9 @@ def main() -> None:
     @click.option("--machine", metavar="WORDS", default=platform.machine(), help="Name of this machine.")
     def command(out: str, run: str | None, machine: str) -> None:
         """Measure; the record goes to the file OUT."""
-        try:
+        with one_line_errors():
             record = {**measure(run), "machine": machine}
             write_text(Path(out), json.dumps(record, indent=1) + "\n")
-        except HwloopError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
         click.echo(json.dumps(record, indent=1))
 
     command()

@@ -22,6 +22,7 @@ from models.lite_transformer.counting import operators
 from models.lite_transformer.model import TextModel
 from models.lite_transformer.train import OUTPUTS, prepare_text, train
 from models.lite_transformer.training import Trainer
+from models.one_line import one_line_errors
 from models.zoo.mac_rules import count
 from sim.files import require_writable, write_text
 
@@ -146,8 +147,6 @@ def main() -> None:
     """The command of the docstring."""
     import click
 
-    from sim.errors import HwloopError
-
     @click.command()
     @click.argument("out")
     @click.option("--plan", "only_plan", is_flag=True, help="Measure a few updates of each run and stop.")
@@ -160,10 +159,8 @@ def main() -> None:
             if total and (done == total or done % 100 == 0):
                 click.echo(f"{stage} {done} of {total}", err=True)
 
-        try:
+        with one_line_errors():
             result = plan(chosen) if only_plan else run_study(out, chosen, progress=show)
-        except HwloopError as error:
-            raise click.ClickException(str(error)) from None
         click.echo(json.dumps(result, indent=1))
 
     command()
