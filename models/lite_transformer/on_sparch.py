@@ -92,7 +92,7 @@ def on_sparch(
     return {
         "schema": SCHEMA,
         "label": "simulated" if fidelity == "event" else "estimated, with an error measured against the simulator",
-        "model": {"run": str(run), "compressed": None if compressed is None else str(compressed)},
+        "model": {"run": Path(run).name, "compressed": None if compressed is None else Path(compressed).name},
         "sentences": {
             "priced_tokens": [[len(source), len(target)] for source, target in chosen],
             "measured": len(coded),

@@ -282,8 +282,10 @@ def test_two_processes_give_the_same_model(tmp_path: Path) -> None:
         [*command, both.model_dump_json(), str(tmp_path / "both")], check=True, capture_output=True, timeout=300
     )
     one, two = (load_model(tmp_path / name)[0] for name in ("alone", "both"))
-    for first, second in zip(one.parameters(), two.parameters(), strict=True):
-        assert torch.allclose(first, second, atol=1e-5)
+    others = dict(two.named_parameters())
+    for name, first in one.named_parameters():
+        # softmax does not see the bias of keys: its gradient is rounding alone, which Adam makes steps of
+        assert torch.allclose(first, others[name], atol=1e-4 if name.endswith("key.bias") else 1e-5), name
 
 
 def test_one_process_is_a_world_of_its_own() -> None:
