@@ -284,9 +284,14 @@ def test_two_processes_give_the_same_model(tmp_path: Path) -> None:
     one, two = (load_model(tmp_path / name)[0] for name in ("alone", "both"))
     others = dict(two.named_parameters())
     for name, first in one.named_parameters():
-        # softmax does not see the bias of keys: its gradient is rounding alone, of which Adam makes steps of its rate
-        most = 3 * alone.training.learning_rate if name.endswith("key.bias") else 1e-5
-        assert torch.allclose(first, others[name], atol=most), name
+        if not name.endswith("key.bias"):
+            assert torch.allclose(first, others[name], atol=1e-5), name
+    # The softmax does not see the bias of keys: its gradient is rounding alone, of which Adam makes whole steps. So
+    # what the models say with it is compared.
+    source, target = torch.randint(4, 300, (2, 5, 9), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        said = [net.eval()(source, target) for net in (one, two)]
+    assert torch.allclose(*said, atol=1e-5)
 
 
 def test_one_process_is_a_world_of_its_own() -> None:
