@@ -34,6 +34,7 @@ DOCUMENTS = {
         {
             "made-by": "docs/records/ofa-predictor.json",
             "study": "docs/records/ofa-study.json",
+            "shipped-study": "docs/records/ofa-shipped-study.json",
             "predictor": "docs/records/ofa-predictor.json",
             "comparison": "docs/records/ofa-compare.json",
             "published": "docs/records/ofa-published.json",

@@ -5,32 +5,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis import markdown
 from analysis.markdown import Record
 from analysis.markdown import markdown_table as _table
 
+_KINDS = {"supernet": "progressive", "sample_all": "sample all", "alone": "alone"}
+"""What the study trained: as it is called in its record, and in its table."""
+
 
 def study_table(record: Record) -> str:
-    """``study.json``: five architectures, each by progressive shrinking, by sampling everything, and alone."""
-    kinds = ("supernet", "sample_all", "alone")
+    """``study.json``: five architectures, each by progressive shrinking, alone, and by sampling everything where the
+    study trained such a supernet."""
+    kinds = [kind for kind in _KINDS if kind in record["mean_test_accuracy"]]
     rows = []
     for row in record["table"]:
         size = (f"{row['macs'] / 1e6:.2f}", f"{row['params'] / 1e3:,.0f}")
-        rows.append((row["name"], *size, *_accuracies({kind: row[kind] for kind in kinds})))
-    rows.append(("mean", "", "", *_accuracies(record["mean_test_accuracy"])))
-    heads = ("network", "M MACs", "k params", "progressive %", "sample all %", "alone %")
+        rows.append((row["name"], *size, *_accuracies(row, kinds)))
+    rows.append(("mean", "", "", *_accuracies(record["mean_test_accuracy"], kinds)))
+    heads = ["network", "M MACs", "k params", *(f"{_KINDS[kind]} %" for kind in kinds)]
+    heads += [f"progressive − {_KINDS[kind]}" for kind in _rivals(kinds)]
     seconds = {name: sum(one.values()) for name, one in record["wall_s"].items()}
     alone = sum(value for name, value in seconds.items() if name.startswith("alone"))
+    took = [f"{seconds[kind] / 60:.0f} ({_KINDS[kind]})" for kind in kinds if kind in seconds]
     note = (
         f"Measured: accuracy on {record['test_images']:,} test images of {record['data_name']}; "
         f"{record['training_images']:,} training images, {record['passes']:g} passes each, seed {record['seed']}. "
-        f"Training took {seconds.get('supernet', 0) / 60:.0f} minutes (progressive), "
-        f"{seconds.get('sample_all', 0) / 60:.0f} (sample all) and {alone / 60:.0f} (all five alone), one thread each."
+        f"Minutes of training, one thread each: {', '.join([*took, f'{alone / 60:.0f} (all five alone)'])}."
     )
-    return f"{_table((*heads, 'progressive − alone', 'progressive − sample all'), rows)}\n\n{note}"
+    return f"{_table(heads, rows)}\n\n{note}"
 
 
 def predictor_table(record: Record) -> str:
@@ -141,6 +146,7 @@ def verdict(record: Record) -> str:
 TABLES = {
     "made-by": made_by_lines,
     "study": study_table,
+    "shipped-study": study_table,
     "predictor": predictor_table,
     "published": published_table,
     "comparison": comparison_table,
@@ -153,9 +159,14 @@ def fill_document(path: str | Path, records: Mapping[str, str | Path]) -> None:
     markdown.fill_document(path, records, TABLES)
 
 
-def _accuracies(row: Record) -> tuple[str, ...]:
-    shown = tuple(_percent(row[kind]) for kind in ("supernet", "sample_all", "alone"))
-    return (*shown, *(f"{100 * (row['supernet'] - row[kind]):+.2f}" for kind in ("alone", "sample_all")))
+def _accuracies(row: Record, kinds: Sequence[str]) -> tuple[str, ...]:
+    shown = tuple(_percent(row[kind]) for kind in kinds)
+    return (*shown, *(f"{100 * (row['supernet'] - row[kind]):+.2f}" for kind in _rivals(kinds)))
+
+
+def _rivals(kinds: Sequence[str]) -> list[str]:
+    """What the supernet is compared with, networks alone first."""
+    return [kind for kind in ("alone", "sample_all") if kind in kinds]
 
 
 def _percent(share: float) -> str:

@@ -86,7 +86,7 @@ def train(
 
 def _show(record: dict[str, Any], out: str) -> None:
     for row in record.get("table", ()):
-        scores = ", ".join(f"{kind} {100 * row[kind]:.2f} %" for kind in ("supernet", "sample_all", "alone"))
+        scores = ", ".join(f"{kind} {100 * row[kind]:.2f} %" for kind in record["mean_test_accuracy"])
         click.echo(f"{row['name']:>9}  {row['macs'] / 1e6:5.2f} M MACs  {scores}")
     if "mean_test_accuracy" in record:
         means = ", ".join(f"{kind} {100 * value:.2f} %" for kind, value in record["mean_test_accuracy"].items())

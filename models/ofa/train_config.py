@@ -22,6 +22,7 @@ from sim.settings import Table, load_config, parse_setting, whole
 
 LR_BATCH = 64
 SHIPPED = ("mini", "paper", "test")
+SHIPPED_SUPERNET = "shipped"
 
 
 class Stage(Table):
@@ -93,11 +94,16 @@ class Run(Table):
 
 
 class Study(Table):
-    """How many networks a predictor learns from, and the processes of the study and of scoring."""
+    """How many networks a predictor learns from, the processes of the study and of scoring, and whom the study judges.
+
+    supernet: a trained one, as a file of `hwloop train` or `SHIPPED_SUPERNET`. The study then trains none of its own,
+    only the architectures alone, with the settings and as many passes as that supernet had.
+    """
 
     pairs: int = whole(1_000, 0, 1_000_000, "architectures scored for the predictor to learn from")
     unseen: int = whole(200, 0, 1_000_000, "architectures scored for it to be judged on")
     workers: int = whole(2, 1, 64, "processes of one thread each")
+    supernet: str = Field(default="", description="a trained supernet to judge instead of training one")
 
 
 class TrainConfig(Table):

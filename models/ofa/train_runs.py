@@ -13,7 +13,7 @@ from models.ofa.space import space as space_of
 from models.ofa.train import Task, Trainer
 from models.ofa.train_config import TrainConfig, read_config
 from models.ofa.train_phases import progressive
-from sim.errors import InputError
+from sim.errors import ConfigError, InputError
 from sim.files import write_text
 
 RECORD = "record.json"
@@ -39,6 +39,8 @@ def train(
     InputError for what cannot be used, a folder with another run among it; the folder is then as it was.
     """
     chosen = with_source(read_config(config, settings), data)
+    if chosen.study.supernet:
+        _require_study(settings, study)
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {str(out)!r} is a file; it must be a folder")
     if study:
@@ -50,6 +52,16 @@ def train(
     if trainer.group.leads:
         write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
     return record
+
+
+def _require_study(settings: tuple[str, ...], study: bool) -> None:
+    """Raise ConfigError for what says nothing of a finished supernet: a training, and settings of one."""
+    if not study:
+        raise ConfigError("study.supernet is for a study; nearest: --study")
+    for text in settings:
+        key = text.partition("=")[0].strip()
+        if not key.startswith("study."):
+            raise ConfigError(f"--set {key} beside study.supernet: the settings of that supernet hold; leave it out")
 
 
 def with_source(config: TrainConfig, data: str | None) -> TrainConfig:

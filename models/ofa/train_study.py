@@ -5,6 +5,7 @@ images, steps, sub-networks in each step and learning rates, and no teacher; 3. 
 the smallest, and those at the quartiles of MACs among random ones. "The same number of training images": each is given
 as many passes over the training images as the supernet's whole schedule has, a batch counted once however many
 sub-networks it serves. 4. at the very end, and for nothing but the table, accuracies on the test images.
+With `study.supernet` a trained supernet takes the place of both, and its own passes are what the five are given.
 
 Trainings are tasks for processes of one thread each; every one of them goes on from its own checkpoint.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from models.ofa import train_state
 from models.ofa.architecture import Architecture
@@ -30,14 +32,17 @@ from models.ofa.lowering import lower
 from models.ofa.space import Space
 from models.ofa.space import space as space_of
 from models.ofa.train import Task, Trainer, build, calibration, require_fit
-from models.ofa.train_config import TrainConfig
+from models.ofa.train_config import SHIPPED_SUPERNET, TrainConfig
 from models.ofa.train_phases import Phase, alone, epochs_of_all, progressive, sample_all
 from models.ofa.train_runs import RECORD, load
+from models.ofa.trained import Trained, load_supernet, shipped
 from sim.errors import InputError
 from sim.execution import run_tasks
 from sim.files import write_text
 
 Progress = Callable[[str, int, int], None]
+SUPERNETS = ("supernet", "sample_all")
+"""What the study trains besides architectures alone; also the names of their folders."""
 _SCHEMA, _COUNTER = "hwloop.ofa-study/1", "progress.json"
 _QUARTILES_OF = 101
 
@@ -59,14 +64,17 @@ def make_study(
     """All of it into the folder `out`; gives the record (also ``study.json``). Raises InputError as `train` does."""
     data, space = load(config), space_of(config.space)
     require_fit(space, data)
+    given = _given(config, seed, data.sha256)
+    if given is not None:
+        config = _as_trained(given.config, config)
     one_thread = config.run.model_copy(update={"threads": 1, "device": "cpu"})
     config = config.model_copy(update={"run": one_thread})
     _claim(config, out, seed, data.sha256, resume)
     ladder = ladder_of(space, seed)
-    jobs = _trainings(config, out, seed, ladder)
+    jobs = _trainings(config, out, seed, ladder, () if given else SUPERNETS)
     with _watched([Path(job.folder) for job in jobs], "training", progress):
         list(run_tasks(run_job, [job for job in jobs if not _is_done(job)], workers=config.study.workers))
-    record = _record(config, out, seed, ladder)
+    record = _record(config, out, seed, ladder, given)
     _write(out / "study.json", record)
     return record
 
@@ -103,10 +111,33 @@ def _task(config: TrainConfig, job: Job) -> Task:
     return Task(config, space, phases, load(config), job.seed, job.archs[0] if job.archs else None)
 
 
-def _trainings(config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[str, Architecture]]) -> list[Job]:
+def _given(config: TrainConfig, seed: int, data_sha256: str) -> Trained | None:
+    """The supernet of `study.supernet`. Raises InputError where its seed or data are not those of the study."""
+    name = config.study.supernet
+    if not name:
+        return None
+    trained = load_supernet(shipped(config.space) if name == SHIPPED_SUPERNET else Path(name), config.space)
+    if trained.seed != seed:
+        raise InputError(
+            f"study.supernet = {name!r} was trained with seed {trained.seed}; nearest: --seed {trained.seed}"
+        )
+    if trained.data_sha256 != data_sha256:
+        raise InputError(f"study.supernet = {name!r} was trained on other data; nearest: --data with the images it saw")
+    return trained
+
+
+def _as_trained(trained: TrainConfig, asked: TrainConfig) -> TrainConfig:
+    """The settings that a supernet was trained with, with the data's name and the study of `asked`."""
+    data = trained.data.model_copy(update={"source": asked.data.source})
+    return trained.model_copy(update={"data": data, "study": asked.study})
+
+
+def _trainings(
+    config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[str, Architecture]], supernets: Sequence[str]
+) -> list[Job]:
     """Dear ones first, so that no process is idle for long at the end."""
     text = config.model_dump_json()
-    jobs = [Job(text, seed, kind, str(out / kind)) for kind in ("supernet", "sample_all")]
+    jobs = [Job(text, seed, kind, str(out / kind)) for kind in supernets]
     return jobs + [Job(text, seed, "alone", str(_alone_folder(out, name)), (arch,)) for name, arch in ladder]
 
 
@@ -143,15 +174,24 @@ def evaluator(task: Task, folder: Path) -> Evaluator:
     tensors, _ = train_state.load_tensors(folder / train_state.WEIGHTS)
     net.load_state_dict(tensors)
     net.to(memory_format=torch.channels_last)
+    return _on_test_images(net, task)
+
+
+def _on_test_images(net: nn.Module, task: Task) -> Evaluator:
     test = Batches(task.data.test, torch.arange(len(task.data.test)), task.config.evaluation.batch)
     return Evaluator(net, task.space, calibration(task.data, task.config, task.seed), test)
 
 
-def _record(config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[str, Architecture]]) -> dict[str, Any]:
+def _record(
+    config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[str, Architecture]], given: Trained | None
+) -> dict[str, Any]:
     """The table on the test images, the curves, and what made them."""
     text, space = config.model_dump_json(), space_of(config.space)
-    tasks = {kind: _task(config, Job(text, seed, kind, "")) for kind in ("supernet", "sample_all")}
-    ready = {kind: evaluator(task, out / kind) for kind, task in tasks.items()}
+    supernet = _task(config, Job(text, seed, "supernet", ""))
+    trained = () if given else SUPERNETS
+    ready = {kind: evaluator(_task(config, Job(text, seed, kind, "")), out / kind) for kind in trained}
+    if given is not None:
+        ready = {"supernet": _on_test_images(given.net, supernet)}
     rows = []
     for name, arch in ladder:
         task = _task(config, Job(text, seed, "alone", "", (arch,)))
@@ -160,9 +200,9 @@ def _record(config: TrainConfig, out: Path, seed: int, ladder: Sequence[tuple[st
         row |= {kind: one.accuracy(arch) for kind, one in ready.items()}
         rows.append(row | {"alone": evaluator(task, _alone_folder(out, name)).accuracy(arch)})
     means = {kind: sum(row[kind] for row in rows) / len(rows) for kind in (*ready, "alone")}
-    net, data = ready["supernet"].net, tasks["supernet"].data
+    net, data = ready["supernet"].net, supernet.data
     note = {"space": space.name, "seed": seed, "data": data.sha256, "weights": weights_sha256(net.state_dict())}
-    folders = [out / "supernet", out / "sample_all", *(_alone_folder(out, name) for name, _ in ladder)]
+    folders = [*(out / kind for kind in trained), *(_alone_folder(out, name) for name, _ in ladder)]
     runs = {one.name: json.loads((one / RECORD).read_text(encoding="utf-8")) for one in folders}
     return {
         "schema": _SCHEMA,

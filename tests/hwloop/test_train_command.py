@@ -17,6 +17,8 @@ pytest.importorskip("torch")
 FEW = ["data.held_out=1800", "evaluation.curve_images=50", "evaluation.calibration_images=100", "batch=20"]
 FEW += [f"{name}.epochs=0.3" for name in ("full", "kernel", "depth1", "depth2", "width1", "width2")]
 SETTINGS = [part for one in FEW for part in ("--set", one)]
+JUDGED = ["--set", "study.supernet=shipped"]
+SMALL = ["--data", "fashion-mnist-small"]
 
 
 def command(*arguments: str) -> list[str]:
@@ -42,6 +44,19 @@ def hwloop(*arguments: str) -> subprocess.CompletedProcess[str]:
         (
             ["ofa", "--config", "test", "--data", "fashion"],
             "no data set and no folder 'fashion'; nearest: fashion-mnist",
+        ),
+        (["ofa", "--config", "mini", *JUDGED], "study.supernet is for a study; nearest: --study"),
+        (
+            ["ofa", "--config", "mini", "--study", *JUDGED, "--set", "full.epochs=2"],
+            "--set full.epochs beside study.supernet: the settings of that supernet hold; leave it out",
+        ),
+        (
+            ["ofa", "--config", "mini", "--study", *JUDGED, *SMALL, "--seed", "3"],
+            "study.supernet = 'shipped' was trained with seed 0; nearest: --seed 0",
+        ),
+        (
+            ["ofa", "--config", "mini", "--study", *JUDGED, *SMALL],
+            "study.supernet = 'shipped' was trained on other data; nearest: --data with the images it saw",
         ),
     ],
 )
@@ -93,6 +108,12 @@ def test_a_study_makes_the_table_and_goes_on(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert json.loads((out / "study.json").read_text(encoding="utf-8"))["table"] == record["table"]
     assert {path: path.read_bytes() for path in out.rglob("weights.safetensors")}.items() <= before.items()
+    judged = ["--set", f"study.supernet={out / 'supernet' / 'weights.safetensors'}", "--set", "study.workers=1"]
+    beside = ["ofa", "--config", "test", "--study", *judged, "--out", str(tmp_path / "beside"), "--json", "-"]
+    ran = subprocess.run(command(*beside), capture_output=True, text=True, timeout=600, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    known = [{key: value for key, value in row.items() if key != "sample_all"} for row in record["table"]]
+    assert json.loads(ran.stdout)["table"] == known  # the same settings, data and passes, taken from the supernet
     other = hwloop(*options, "--resume", "--seed", "1")
     assert (other.returncode, other.stdout) == (2, "")
     assert "holds a run of seed 0, not 1" in other.stderr
