@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis import gan_tables, lite_transformer_tables, ofa_tables
 from analysis.markdown import fill_document
+from sim.one_line import one_line_errors
 
 _GAN = "models/gan/shipped/line-to-colour"
 _TEXT = "models/lite_transformer/shipped"
@@ -67,16 +68,9 @@ def fill(document: str, root: Path, out: Path) -> list[str]:
 
 def main() -> None:
     """The command of the docstring."""
-    import sys
-
-    from sim.errors import HwloopError
-
-    try:
+    with one_line_errors():
         for document in DOCUMENTS:
             print(f"{document}: {', '.join(fill(document, Path(), Path(document)))}")
-    except HwloopError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

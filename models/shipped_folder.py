@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from models.one_line import one_line_errors
 from sim.errors import InputError
 from sim.files import write_text
+from sim.one_line import one_line_errors
 
 MADE_BY = "made_by.json"
 """Who made it: commands, seed, data, and what `sizes` says."""
@@ -69,8 +69,7 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def run_command(make: Callable[[], dict[str, Any]], out: str, most: int, counted: str = "bytes") -> None:
-    """Make the folder `out` for a command line, and show its files; exit code 2 and one line where that fails."""
-
+    """Make the folder `out` for a command line, and show its files; what fails is one line and its exit code."""
     import click
 
     with one_line_errors():

@@ -22,9 +22,9 @@ from models.lite_transformer.checkpoint import MODEL, load_model
 from models.lite_transformer.compressing import EMBEDDING, RECORD, compress_run
 from models.lite_transformer.study import bootstrap
 from models.lite_transformer.train import OUTPUTS
-from models.one_line import one_line_errors
 from sim.errors import ConfigError, InputError
 from sim.files import write_text
+from sim.one_line import one_line_errors
 from sim.settings import validate_config
 
 SCHEMA = "hwloop.text-curve/1"

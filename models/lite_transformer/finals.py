@@ -31,12 +31,12 @@ from models.lite_transformer.space import TextSpace
 from models.lite_transformer.study import bootstrap
 from models.lite_transformer.supernet_training import SupernetRun
 from models.lite_transformer.training import Trainer
-from models.one_line import one_line_errors
 from models.search.choices import Array
 from models.search.constraint import Target
 from sim.cache import fingerprint
 from sim.errors import InfeasibleError, InputError
 from sim.files import write_text
+from sim.one_line import one_line_errors
 
 if TYPE_CHECKING:
     from sim.mobile_cost.host_measure import Measurement

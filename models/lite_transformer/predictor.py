@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from models.lite_transformer.space import TextSpace
-from models.one_line import one_line_errors
 from models.search.choices import Array
 from models.search.objective import Objective
 from sim.cache import fingerprint
 from sim.errors import InputError
 from sim.files import write_text
+from sim.one_line import one_line_errors
 
 SCHEMA = "hwloop.text-predictor/1"
 FILE = "predictor.json"

@@ -22,8 +22,8 @@ from models.lite_transformer.counting import operators
 from models.lite_transformer.decoding import pad
 from models.lite_transformer.model import BEGIN, PAD, DecoderState, TextModel, sinusoids
 from models.lite_transformer.training import summed_loss
-from models.one_line import one_line_errors
 from models.zoo.mac_rules import count
+from sim.one_line import one_line_errors
 
 
 class PlainTransformer(nn.Module):

@@ -22,9 +22,9 @@ from models.lite_transformer.counting import operators
 from models.lite_transformer.model import TextModel
 from models.lite_transformer.train import OUTPUTS, prepare_text, train
 from models.lite_transformer.training import Trainer
-from models.one_line import one_line_errors
 from models.zoo.mac_rules import count
 from sim.files import require_writable, write_text
+from sim.one_line import one_line_errors
 
 TASKS = {"translation": 3, "language-model": 1, "summary": 1}
 """Tasks and how many seeds."""

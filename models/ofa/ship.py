@@ -31,6 +31,7 @@ from sim.settings import load_config, parse_setting
 SCHEMA = "hwloop.ofa-predictor/1"
 RECIPE = Recipe(members=5, hidden=200, steps=600)
 _STUDY_SUPERNET = "supernet"
+_COUNTS = ("study.pairs", "study.unseen", "study.workers")
 _UNTOLD = ("study", "data.source", "run.checkpoint_every_s")
 Progress = Callable[[str, int, int], None]
 
@@ -50,8 +51,8 @@ def train(
     """Make the predictor of the supernet that `hwloop train ofa` left in the folder `config`; write all into `out`.
 
     Files are named ``<space>_predictor.safetensors``, ``<space>_supernet.safetensors`` and ``<space>_curves.json``.
-    data: the images of its training, where they are not found by name. settings: of ``study`` alone (``study.pairs``,
-    ``study.unseen``, ``study.workers``). What was scored before is not scored again. Gives the record, with the error
+    data: the images of its training, where they are not found by name. settings: ``study.pairs``, ``study.unseen`` and
+    ``study.workers`` alone. What was scored before is not scored again. Gives the record, with the error
     on unseen networks. Raises InputError where `config` holds no finished training, ConfigError for options that only
     training a supernet has.
     """
@@ -150,10 +151,10 @@ def _curves(folder: Path) -> bytes:
 
 
 def _with_counts(config: TrainConfig, settings: tuple[str, ...]) -> TrainConfig:
-    """The configuration with settings of ``study`` changed. Raises ConfigError for any other."""
+    """The configuration with settings of `_COUNTS` changed. Raises ConfigError for any other."""
     chosen = dict(parse_setting(TrainConfig, text) for text in settings)
     for key in chosen:
-        if not key.startswith("study."):
+        if key not in _COUNTS:
             raise ConfigError(f"--set {key} says nothing to ofa-predictor; nearest: --set study.pairs=1000")
     return load_config(config, settings=chosen)
 

@@ -188,10 +188,12 @@ def _record(
     """The table on the test images, the curves, and what made them."""
     text, space = config.model_dump_json(), space_of(config.space)
     supernet = _task(config, Job(text, seed, "supernet", ""))
-    trained = () if given else SUPERNETS
-    ready = {kind: evaluator(_task(config, Job(text, seed, kind, "")), out / kind) for kind in trained}
     if given is not None:
+        trained: tuple[str, ...] = ()
         ready = {"supernet": _on_test_images(given.net, supernet)}
+    else:
+        trained = SUPERNETS
+        ready = {kind: evaluator(_task(config, Job(text, seed, kind, "")), out / kind) for kind in trained}
     rows = []
     for name, arch in ladder:
         task = _task(config, Job(text, seed, "alone", "", (arch,)))

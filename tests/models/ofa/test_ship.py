@@ -94,7 +94,12 @@ def test_bad_input_is_named(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "weights"
     with pytest.raises(InputError, match=r"holds no finished training: it has no weights.safetensors; nearest: hwloop"):
         ship.train(str(tmp_path), out)
-    options: list[dict[str, Any]] = [{"resume": True}, {"study": True}, {"settings": ("full.epochs=2",)}]
+    options: list[dict[str, Any]] = [
+        {"resume": True},
+        {"study": True},
+        {"settings": ("full.epochs=2",)},
+        {"settings": ("study.supernet=shipped",)},
+    ]
     for one in options:
         with pytest.raises(ConfigError, match="says nothing to ofa-predictor"):
             ship.train(str(run), out, **one)

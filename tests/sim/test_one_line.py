@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.one_line import one_line_errors
 from sim.errors import HwloopError, InfeasibleError, InputError, InvariantError
+from sim.one_line import one_line_errors
 
 
 @pytest.mark.parametrize(("kind", "code"), [(InputError, 2), (InfeasibleError, 3), (InvariantError, 1)])
