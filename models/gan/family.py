@@ -7,10 +7,11 @@ user's own is an `models.gan.adapter.Adapter`. All of them are `Generators`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from sim.errors import InputError
 from sim.network import Network
 
 Channels = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Generators(Protocol):
@@ -77,10 +79,9 @@ class ResNetFamily:
     def taps(self) -> tuple[str, ...]:
         return tuple(f"model.{9 + self.blocks // 3 * group}" for group in range(4))
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019  (families are few and live as long as the process)
     def widths(self, channels: Channels) -> dict[str, int]:
-        with torch.device("meta"):
-            return {name: layer.out_channels for name, layer in wide_layers(self.build(channels)).items()}
+        self.spec(channels)
+        return width_rule(self.build, len(channels)).widths(channels)
 
     def lower(self, channels: Channels) -> Network:
         return self.spec(channels).lower(*self.size)
@@ -107,16 +108,48 @@ class SpadeFamily:
     def build(self, channels: Channels) -> Spade:
         return Spade(self.spec(channels))
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019
     def widths(self, channels: Channels) -> dict[str, int]:
-        with torch.device("meta"):
-            return {name: layer.out_channels for name, layer in wide_layers(self.build(channels)).items()}
+        self.spec(channels)
+        return width_rule(self.build, len(channels)).widths(channels)
 
     def lower(self, channels: Channels) -> Network:
         return self.spec(channels).lower(*self.size)
 
     def example(self) -> Tensor:
         return torch.zeros(1, self.semantic, *self.size)
+
+
+@dataclass(frozen=True)
+class WidthRule:
+    """Output channels of each layer: fixed + slopes (layers x positions) @ channels."""
+
+    names: tuple[str, ...]
+    fixed: Array
+    slopes: Array
+
+    def widths(self, channels: Channels) -> dict[str, int]:
+        """By name."""
+        found = self.fixed + self.slopes @ np.array(channels, np.int64)
+        return dict(zip(self.names, found.tolist(), strict=True))
+
+
+@functools.lru_cache(maxsize=64)
+def width_rule(build: Callable[[Channels], nn.Module], positions: int) -> WidthRule:
+    """The rule of generators that `build` makes, whose layers are wide in proportion to a channel number, or fixed.
+
+    It is read off one generator and one more for each position, so that a supernet, which asks for widths at every
+    step, builds none.
+    """
+
+    def widths(channels: Channels) -> dict[str, int]:
+        with torch.device("meta"):
+            return {name: layer.out_channels for name, layer in wide_layers(build(channels)).items()}
+
+    once = widths(uniform(1, positions))
+    names, first = tuple(once), np.array(list(once.values()), np.int64)
+    raised = [tuple(1 + (place == one) for place in range(positions)) for one in range(positions)]
+    slopes = np.array([list(widths(channels).values()) for channels in raised], np.int64).T - first[:, None]
+    return WidthRule(names, first - slopes.sum(axis=1), slopes)
 
 
 def uniform(number: int, positions: int = 8) -> Channels:

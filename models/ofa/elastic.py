@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.ofa.depthwise import depthwise
 from models.ofa.layers import (
     ConvNorm,
     InvertedBottleneck,
@@ -70,8 +71,7 @@ class ElasticDepthwise(nn.Module):
 
     def forward(self, x: Tensor, kernel: int) -> Tensor:
         channels = x.shape[1]
-        weight = self.filters(channels, kernel)
-        return functional.conv2d(x, weight, None, self.conv.stride, kernel // 2, groups=channels)
+        return depthwise(x, self.filters(channels, kernel), self.conv.stride[0])
 
 
 class ElasticBatchNorm(nn.Module):

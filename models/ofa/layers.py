@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.ofa.depthwise import depthwise
 from models.zoo.mbconv import MBConv, make_divisible
 from sim.errors import InputError
 
@@ -80,6 +81,16 @@ class SqueezeExcite(nn.Module):
         )
 
 
+class Depthwise(nn.Conv2d):
+    """A depthwise convolution without bias, padded by half its kernel; see `models.ofa.depthwise`."""
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return depthwise(x, self.weight, self.stride[0])
+
+
 class ConvNorm(nn.Module):
     """Convolution without bias, batch norm, activation unless `function` is empty, squeeze-and-excite if `squeezed`."""
 
@@ -95,7 +106,10 @@ class ConvNorm(nn.Module):
         squeezed: int = 0,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
+        if groups == before == after:
+            self.conv: nn.Conv2d = Depthwise(after, kernel, stride)
+        else:
+            self.conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(after)
         self.act = activation(function) if function else None
         self.se = SqueezeExcite(after, squeezed) if squeezed else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from models.gan.adapter import Adapter, prunable  # noqa: E402
-from models.gan.elastic import copy_leading  # noqa: E402
+from models.gan.elastic import copy_leading, wide_layers  # noqa: E402
 from models.gan.family import ResNetFamily, SpadeFamily, wrong_length  # noqa: E402
 from models.gan.prune import prune, sort_channels  # noqa: E402
 from models.gan.space import ChannelSpace  # noqa: E402
@@ -42,6 +43,15 @@ def test_export_gives_what_the_supernet_gives(family: Any) -> None:
         assert sum(one.numel() for one in plain.parameters()) == family.lower(channels).params
         with torch.no_grad():
             assert torch.equal(net(image_for(family)), plain(image_for(family)))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=("mobile", "dense", "spade"))
+def test_widths_by_the_rule_are_those_of_the_network_that_is_built(family: Any) -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        channels = tuple(rng.integers(1, 70, 8).tolist())
+        built = {name: layer.out_channels for name, layer in wide_layers(family.build(channels)).items()}
+        assert family.widths(channels) == built
 
 
 def test_the_state_of_a_supernet_is_that_of_its_widest() -> None:
