@@ -34,6 +34,7 @@ DOCUMENTS = {
         ofa_tables.TABLES,
         {
             "made-by": "docs/records/ofa-predictor.json",
+            "hour-study": "docs/records/ofa-hour-study.json",
             "study": "docs/records/ofa-study.json",
             "shipped-study": "docs/records/ofa-shipped-study.json",
             "predictor": "docs/records/ofa-predictor.json",

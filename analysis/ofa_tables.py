@@ -34,8 +34,17 @@ def study_table(record: Record) -> str:
         f"Measured: accuracy on {record['test_images']:,} test images of {record['data_name']}; "
         f"{record['training_images']:,} training images, {record['passes']:g} passes each, seed {record['seed']}. "
         f"Minutes of training, one thread each: {', '.join([*took, f'{alone / 60:.0f} (all five alone)'])}."
+        f"{_whole(record)}"
     )
     return f"{_table(heads, rows)}\n\n{note}"
+
+
+def _whole(record: Record) -> str:
+    """How long the command took, where one call made all of it."""
+    seconds = record.get("whole_wall_s")
+    if seconds is None:
+        return ""
+    return f" The whole command: {seconds / 60:.0f} minutes with {record['config']['study']['workers']} processes."
 
 
 def predictor_table(record: Record) -> str:
@@ -146,6 +155,7 @@ def verdict(record: Record) -> str:
 TABLES = {
     "made-by": made_by_lines,
     "study": study_table,
+    "hour-study": study_table,
     "shipped-study": study_table,
     "predictor": predictor_table,
     "published": published_table,

@@ -21,7 +21,7 @@ from sim.errors import ConfigError, nearest
 from sim.settings import Table, load_config, parse_setting, whole
 
 LR_BATCH = 64
-SHIPPED = ("mini", "paper", "test")
+SHIPPED = ("mini", "mini-hour", "paper", "test")
 SHIPPED_SUPERNET = "shipped"
 
 

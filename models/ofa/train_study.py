@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ from sim.files import write_text
 Progress = Callable[[str, int, int], None]
 SUPERNETS = ("supernet", "sample_all")
 """What the study trains besides architectures alone; also the names of their folders."""
-_SCHEMA, _COUNTER = "hwloop.ofa-study/1", "progress.json"
+_SCHEMA, _COUNTER, _CLAIM = "hwloop.ofa-study/1", "progress.json", "run.json"
 _QUARTILES_OF = 101
 
 
@@ -61,7 +62,11 @@ class Job:
 def make_study(
     config: TrainConfig, out: Path, *, seed: int = 0, resume: bool = False, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """All of it into the folder `out`; gives the record (also ``study.json``). Raises InputError as `train` does."""
+    """All of it into the folder `out`; gives the record (also ``study.json``). Raises InputError as `train` does.
+
+    ``whole_wall_s`` of the record is None where the study was made by more than one call.
+    """
+    begin, fresh = time.perf_counter(), not (out / _CLAIM).exists()
     data, space = load(config), space_of(config.space)
     require_fit(space, data)
     given = _given(config, seed, data.sha256)
@@ -75,6 +80,7 @@ def make_study(
     with _watched([Path(job.folder) for job in jobs], "training", progress):
         list(run_tasks(run_job, [job for job in jobs if not _is_done(job)], workers=config.study.workers))
     record = _record(config, out, seed, ladder, given)
+    record["whole_wall_s"] = round(time.perf_counter() - begin, 1) if fresh else None
     _write(out / "study.json", record)
     return record
 
@@ -152,7 +158,7 @@ def _is_done(job: Job) -> bool:
 def _claim(config: TrainConfig, out: Path, seed: int, data: str, resume: bool) -> None:
     """Say whose folder it is, or raise InputError where it is another's."""
     identity = {"schema": _SCHEMA, "seed": seed, "data": data, "config": config.model_dump(mode="json")}
-    file = out / "run.json"
+    file = out / _CLAIM
     try:
         out.mkdir(parents=True, exist_ok=True)
         found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None

@@ -87,7 +87,9 @@ def test_the_study_shows_differences_in_points() -> None:
     }
     lines = study_table(record).splitlines()
     assert lines[2] == "| largest | 5.90 | 200 | 93.00 | 92.00 | 93.50 | -0.50 | +1.00 |"
-    assert "10 (progressive), 5 (sample all), 2 (all five alone)" in lines[-1]
+    assert lines[-1].endswith("10 (progressive), 5 (sample all), 2 (all five alone).")
+    whole = study_table(record | {"whole_wall_s": 2880.0, "config": {"study": {"workers": 2}}})
+    assert whole.endswith("2 (all five alone). The whole command: 48 minutes with 2 processes.")
 
 
 def test_a_table_takes_the_place_between_its_lines(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def hwloop(*arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (
             ["ofa", "--config", "tset"],
-            "no configuration 'tset': one of mini, paper, test, or a .toml file; nearest: test",
+            "no configuration 'tset': one of mini, mini-hour, paper, test, or a .toml file; nearest: test",
         ),
         (["ofa", "--config", "test", "--set", "full.epoch=3"], "unknown setting 'full.epoch'; nearest: full.epochs"),
         (
@@ -98,6 +98,7 @@ def test_a_study_makes_the_table_and_goes_on(tmp_path: Path) -> None:
     assert ran.stdout.count("supernet") == 6
     record = json.loads((out / "study.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in record["table"]] == ["largest", "75 %", "50 %", "25 %", "smallest"]
+    assert record["whole_wall_s"] >= max(sum(one.values()) for one in record["wall_s"].values())
     macs = [row["macs"] for row in record["table"]]
     assert macs == sorted(macs, reverse=True)
     assert all(0 <= row[kind] <= 1 for row in record["table"] for kind in ("supernet", "sample_all", "alone"))
@@ -106,7 +107,9 @@ def test_a_study_makes_the_table_and_goes_on(tmp_path: Path) -> None:
     (out / "alone_smallest" / "record.json").unlink()
     again = subprocess.run(command(*options, "--resume"), capture_output=True, text=True, timeout=600, env=environment)
     assert again.returncode == 0, again.stderr
-    assert json.loads((out / "study.json").read_text(encoding="utf-8"))["table"] == record["table"]
+    made_again = json.loads((out / "study.json").read_text(encoding="utf-8"))
+    assert made_again["table"] == record["table"]
+    assert made_again["whole_wall_s"] is None
     assert {path: path.read_bytes() for path in out.rglob("weights.safetensors")}.items() <= before.items()
     judged = ["--set", f"study.supernet={out / 'supernet' / 'weights.safetensors'}", "--set", "study.workers=1"]
     beside = ["ofa", "--config", "test", "--study", *judged, "--out", str(tmp_path / "beside"), "--json", "-"]

@@ -21,7 +21,7 @@ from models.ofa import train_state  # noqa: E402
 from models.ofa.space import space  # noqa: E402
 from models.ofa.supernet import Supernet  # noqa: E402
 from models.ofa.train import Task, Trainer, build  # noqa: E402
-from models.ofa.train_config import LR_BATCH, read_config  # noqa: E402
+from models.ofa.train_config import LR_BATCH, SHIPPED, read_config  # noqa: E402
 from models.ofa.train_phases import Phase, alone, epochs_of_all, progressive, sample_all, sampled  # noqa: E402
 from models.ofa.train_runs import supernet_task, train  # noqa: E402
 from models.ofa.train_step import Losses, add_gradients  # noqa: E402
@@ -153,7 +153,7 @@ def test_configurations_are_found_or_refused(tmp_path: Path) -> None:
         read_config("min")
     (tmp_path / "mine.toml").write_text("[full]\nepochs = 3.5\n", encoding="utf-8")
     assert read_config(str(tmp_path / "mine.toml")).full.epochs == 3.5
-    for name in ("mini", "paper", "test"):
+    for name in SHIPPED:
         assert progressive(read_config(name), space(read_config(name).space))
 
 
