@@ -7,6 +7,7 @@ not compile everything again; the variable hands the folder to processes that te
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def pytest_sessionstart() -> None:
     ]
     if absent:
         pytest.exit(f"extras that CI has to install are missing: {', '.join(absent)}", returncode=1)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch computes with one thread, as trainings of a study do."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ def add_rows(x: Array, gradient: Array, stride: int, sums: Array) -> None:
                 outer = gradient[n, y].reshape(columns * channels)
                 for j in range(kernel):
                     shift, phase = (j - pad) // stride, (j - pad) % stride  # towards minus infinity
-                    first, last = max(0, -shift) * channels, min(columns, split - shift) * channels
+                    first = max(0, -shift) * channels
+                    last = max(first, min(columns, split - shift) * channels)  # none where the kernel is wider
                     begin = first + shift * channels
                     total, one = sums[i, j, first:last], outer[first:last]
                     other = x[n, row, phase, begin : begin + last - first]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,17 +21,11 @@ SHAPES = [
     (2, 24, 7, 9, 7, 1),
     (2, 5, 13, 11, 7, 2),
     (1, 3, 4, 3, 5, 1),  # the kernel is larger than the plane
+    (3, 2, 2, 2, 7, 1),
+    (2, 3, 1, 1, 5, 1),
     (2, 4, 3, 2, 7, 2),
     (2, 6, 9, 9, 3, 3),
 ]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tensors(images: int, channels: int, height: int, width: int, kernel: int) -> tuple[Any, Any]:
