@@ -21,6 +21,10 @@ FEWEST = 5
 """Least side of a kernel that the product here is used for."""
 
 
+FEWEST_IMAGES = 16
+"""Least images of a batch; fewer are left to torch, whose rounding is then that of other packages."""
+
+
 def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """x (N, C, H, W) with weight (C, 1, K, K), padded by K // 2: (N, C, H', W'). Gradients are torch's to rounding."""
     if _serves(x, weight):
@@ -32,6 +36,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 def _serves(x: Tensor, weight: Tensor) -> bool:
     return (
         weight.shape[-1] >= FEWEST
+        and len(x) >= FEWEST_IMAGES
         and weight.requires_grad
         and torch.is_grad_enabled()
         and x.device.type == "cpu"

@@ -50,7 +50,7 @@ def test_the_gradient_by_the_weight_is_that_of_float64(shape: tuple[int, ...]) -
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_step_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, _ = tensors(8, 12, 15, 15, 5)
+    x, _ = tensors(16, 12, 15, 15, 5)
     gradients = []
     for least in (module.FEWEST, 100):  # with the product here, and with torch's alone
         monkeypatch.setattr(module, "FEWEST", least)
@@ -65,9 +65,10 @@ def test_a_step_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_who_is_served() -> None:
-    x, weight = tensors(2, 4, 9, 9, 5)
+    x, weight = tensors(16, 4, 9, 9, 5)
     name = "_DepthwiseBackward"
     assert depthwise(x, weight.requires_grad_(), 1).grad_fn.name() == name
+    assert depthwise(x[:8], weight, 1).grad_fn.name() != name
     assert depthwise(x.contiguous(), weight, 1).grad_fn.name() != name
     assert depthwise(x, weight[:, :, 1:4, 1:4], 1).grad_fn.name() != name
     with torch.no_grad():
